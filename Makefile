@@ -1,0 +1,35 @@
+# Each target is a word to dev/lanes.py, which sets up what it needs under .venvs/.
+#
+#   make test                    every lane that can run here
+#   make test ARGS="-k pull"     with arguments for pytest
+#   make test CONDA=~/miniforge3 with this conda (a root prefix, or its python)
+#   make test CONDA=none         without any
+#   make test PYTHON=python3.12  with this python in the lane without conda
+
+# The first python that is new enough and can make a venv; else the first new enough.
+PYTHON ?= $(shell \
+  for need in 'sys, ensurepip' sys; do \
+    for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+      $$python -c "import $$need; sys.exit(sys.version_info < (3, 10))" 2>/dev/null \
+        && echo $$python && exit; \
+    done; \
+  done)
+LANES = $(or $(PYTHON),$(error no python3 >=3.10 found: install one, or set PYTHON=PATH)) \
+  dev/lanes.py
+
+.PHONY: demo test lint format clean
+
+demo:
+	@$(LANES) demo
+
+test:
+	@$(LANES) test $(ARGS)
+
+lint:
+	@$(LANES) lint
+
+format:
+	@$(LANES) format
+
+clean:
+	@$(LANES) clean

@@ -1,0 +1,264 @@
+"""One bucket: requests whose answers are complete, verified, and told in plain words.
+
+Keys and bytes only: what they mean is the business of the store above.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from random import SystemRandom
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from .exceptions import StoreError
+from .s3client import connect
+from .s3errors import (
+    Operation,
+    error_status,
+    is_absence,
+    is_denial,
+    is_foreign,
+    is_missing_bucket,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from botocore.client import BaseClient
+
+    from .location import Location
+    from .s3client import Access, Connection
+
+#: What is read into memory, in bytes. An environment file has some KiB, and a lock with
+#: thousands of packages 2 MiB.
+LIMIT = 10 * 2**20
+
+#: How often one thing is tried, on top of what botocore itself retries.
+TRIES = 6
+
+#: How a writer knows its own write again when the reply was lost.
+WRITE_ID = "conda-env-write-id"
+
+_SHA256 = "conda-env-sha256"
+
+#: Answers to a conditional write that tell something, other than a plain failure.
+_REFUSALS = frozenset(
+    (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    )
+)
+
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object of the bucket, as one answer gave it."""
+
+    etag: str
+    body: bytes
+    metadata: Mapping[str, str]
+    #: UTC, by the server's clock.
+    last_modified: datetime
+
+
+class Bucket:
+    """The objects of one bucket: costs nothing to make, and threads may share it.
+
+    Every method raises StoreError. `doing` completes "Cannot ..." in its message.
+    """
+
+    def __init__(self, location: Location, access: Access) -> None:
+        self._location = location
+        self._access = access
+        self._made: Connection | None = None
+        self._making = Lock()
+
+    @property
+    def endpoint(self) -> str:
+        """Return the address of the server; empty: AWS."""
+        return self._connection.endpoint
+
+    def list(self, doing: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries right below the location, not those in folders there."""
+        with self.translated(doing, "s3:ListBucket"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._location.bucket,
+                Prefix=self._location.prefix,
+                Delimiter="/",
+            )
+            for page in pages:
+                if "IsTruncated" not in page:
+                    # Without this, any XML would pass for an empty bucket.
+                    raise StoreError(
+                        f"Cannot {doing}: the answer is no listing of S3.",
+                        hint="Check the endpoint URL.",
+                    )
+                yield from page.get("Contents", ())
+
+    def read(self, doing: str, key: str) -> Stored | None:
+        """Return an object, complete and verified; None: there is none.
+
+        Only what we have written can be verified: others leave no checksum of ours.
+        """
+        for attempt in range(TRIES):
+            with self.translated(doing, "s3:GetObject"):
+                answer = self._ask(self._client.get_object, key)
+                if answer is None:
+                    return None
+                body = _receive(answer, doing)
+            if body is not None:
+                metadata, modified = answer["Metadata"], answer["LastModified"]
+                return Stored(bare(answer["ETag"]), body, metadata, modified)
+            pause(attempt)
+        raise StoreError(
+            f"Cannot {doing}: what arrives is incomplete, or not what was written.",
+            hint="If it stays so, the object is damaged: put a version from the "
+            "history in its place, or delete it.",
+        )
+
+    def find(self, doing: str, key: str) -> Stored | None:
+        """Read an object that need not be there; None: there is none, as far as we see.
+
+        S3 denies access to what is missing, unless this key may be listed, too.
+        """
+        try:
+            return self.read(doing, key)
+        except StoreError as error:
+            if is_denial(error.__cause__):
+                return None
+            raise
+
+    def head(self, key: str) -> Mapping[str, Any] | None:
+        """Return what is known of an object; None: there is none.
+
+        To be called where errors are translated, and so is `put`.
+        """
+        return self._ask(self._client.head_object, key)
+
+    def put(
+        self, request: Mapping[str, Any], condition: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Write an object; return the HTTP status, and the answer if it is 200.
+
+        404, 409, 412 and 501 are returned for the caller to judge.
+        """
+        try:
+            return HTTPStatus.OK, self._client.put_object(**request, **condition)
+        except self._client.exceptions.ClientError as error:
+            status = error_status(error)
+            if status in _REFUSALS and not is_missing_bucket(error):
+                return status, {}
+            raise
+
+    def add(self, doing: str, request: Mapping[str, Any]) -> None:
+        """Write an object that never changes; one that is there is left alone."""
+        with self.translated(doing, "s3:PutObject"):
+            condition = {"IfNoneMatch": "*"}
+            for attempt in range(TRIES):
+                status, _ = self.put(request, condition)
+                if status in (HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED):
+                    return
+                if status == HTTPStatus.NOT_IMPLEMENTED:
+                    condition = {}  # the same key has the same content: no harm is done
+                pause(attempt)
+        raise unsettled(doing)
+
+    def request(
+        self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return the request that writes an object, under an id of its own."""
+        ours = {_SHA256: hashlib.sha256(body).hexdigest(), WRITE_ID: uuid4().hex}
+        return {
+            "Bucket": self._location.bucket,
+            "Key": key,
+            "Body": body,
+            "ContentType": content_type,
+            "Metadata": {**metadata, **ours},
+        }
+
+    def translated(self, doing: str, permission: str) -> AbstractContextManager[None]:
+        """Turn errors of botocore into StoreErrors that say what could not be done."""
+        bucket = self._location.bucket
+        what = "" if permission == "s3:ListBucket" else f"/{self._location.prefix}*"
+        needed = f"{permission} on arn:aws:s3:::{bucket}{what}"
+        return translated(
+            Operation(doing, bucket, needed, self.endpoint, self._access.profile)
+        )
+
+    @property
+    def _connection(self) -> Connection:
+        with self._making:
+            if self._made is None:
+                self._made = connect(self._access, self._location.bucket)
+            return self._made
+
+    @property
+    def _client(self) -> BaseClient:
+        return self._connection.client
+
+    def _ask(
+        self, method: Callable[..., Mapping[str, Any]], key: str
+    ) -> Mapping[str, Any] | None:
+        try:
+            return method(Bucket=self._location.bucket, Key=key)
+        except self._client.exceptions.ClientError as error:
+            if is_absence(error):
+                return None
+            raise
+
+
+def bare(etag: str) -> str:
+    """Return an ETag without quotes, which not all servers set in all answers."""
+    return etag.strip('"')
+
+
+def pause(attempt: int) -> None:
+    """Wait for a random time, so that those who met once do not meet again."""
+    time.sleep(_random.uniform(0, 0.02 * 2**attempt))
+
+
+def unsettled(doing: str) -> StoreError:
+    """Return the error of a write that was neither done nor refused."""
+    return StoreError(
+        f"Cannot {doing}: other writes keep getting in the way.",
+        hint="Try again in some minutes.",
+    )
+
+
+def _receive(answer: Mapping[str, Any], doing: str) -> bytes | None:
+    """Return the body of an answer to GET; None: it is not what was written."""
+    announced, body = answer.get("ContentLength", 0), b""
+    with closing(answer["Body"]) as stream:
+        try:
+            # The last, empty read is what compares the length with the announced one.
+            while max(announced, len(body)) <= LIMIT and (chunk := stream.read(LIMIT)):
+                body += chunk
+        except Exception as error:
+            # Cut off on the way: botocore retries requests, but never their bodies.
+            if is_foreign(error):
+                return None
+            raise
+    if (size := max(announced, len(body))) > LIMIT:
+        raise StoreError(
+            f"Cannot {doing}: it has {size} bytes, and {LIMIT} are allowed.",
+            hint="This is no environment of yours: move it out of the way.",
+        )
+    # Metadata without the id was copied from an object of ours by another program.
+    written = (
+        answer["Metadata"].get(_SHA256) if WRITE_ID in answer["Metadata"] else None
+    )
+    if written and written != hashlib.sha256(body).hexdigest():
+        return None
+    return body

@@ -1,0 +1,188 @@
+"""The command line: its options, and what happens when it is called."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
+
+    from .models import Result
+    from .protocols import Engine, Watcher
+    from .report import Bar
+    from .settings import Options, Surroundings
+
+DESCRIPTION = (
+    "Keep conda environments in step on all your machines, through an S3 bucket."
+)
+
+EPILOG = """\
+examples:
+
+    conda s3-sync my-bucket/team                  synchronize everything, both ways
+    conda s3-sync my-bucket/team -n ml --dry-run  show what would happen to one
+    conda config --set plugins.s3_sync_location my-bucket/team
+    conda s3-sync                                 from now on, that is enough
+
+exit codes:
+
+    0  everything that takes part is in step
+    1  something failed, or was left in conflict
+    2  wrong usage
+    3  stopped by a safety check; nothing was done
+"""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the options that are not conda's own.
+
+    Runs on every conda command: keep it light.
+    """
+    # Not `name`, `prefix` and the like: conda itself would read those.
+    parser.add_argument(
+        "location",
+        nargs="?",
+        metavar="BUCKET[/PATH]",
+        help="what to synchronize with; by default the setting s3_sync_location",
+    )
+    which = parser.add_argument_group("environments that take part")
+    which.add_argument(
+        "-n",
+        "--name",
+        action="append",
+        dest="names",
+        metavar="NAME",
+        help="only this environment; may be given again",
+    )
+    which.add_argument(
+        "--path-filter",
+        metavar="REGEX",
+        help="only environments in whose path this regular expression is found",
+    )
+    which.add_argument(
+        "--include-root-env",
+        action="store_true",
+        default=None,
+        help="the base environment, too, as `root`; it is only ever added to",
+    )
+    which.add_argument(
+        "--conda-bin",
+        metavar="PATH",
+        help="environments of this conda, where it is not the one running",
+    )
+    how = parser.add_argument_group("how")
+    ways = how.add_mutually_exclusive_group()
+    for way in ("push", "pull"):
+        ways.add_argument(
+            f"--{way}-only",
+            action="store_const",
+            const=way,
+            dest="direction",
+            help=f"only {way}",
+        )
+    how.add_argument(
+        "--prefer",
+        choices=("newest", "local", "remote", "none"),
+        help="which side wins where both have changed (default: newest)",
+    )
+    how.add_argument(
+        "--no-prune",
+        action="store_false",
+        default=None,
+        dest="prune",
+        help="do not remove packages here that are not in the bucket's version",
+    )
+    how.add_argument(
+        "--force",
+        action="store_true",
+        help="go on where a safety check would stop the run",
+    )
+    where = parser.add_argument_group("S3")
+    where.add_argument("--profile", help="profile of the AWS configuration")
+    where.add_argument("--region", help="region of the bucket")
+    where.add_argument("--endpoint-url", metavar="URL", help="an S3 server of your own")
+
+
+def execute(
+    args: Namespace,
+    surroundings: Surroundings,
+    make_engine: Callable[[Options], Engine],
+    make_bar: Callable[[str], Bar] | None = None,
+) -> int:
+    """Run `conda s3-sync`, and return its exit code.
+
+    Raise S3SyncError where the run cannot begin; with `--json`, that too becomes the
+    one document on stdout.
+    """
+    from .exceptions import S3SyncError
+    from .report import Lines, Silence, document, failure, is_success
+    from .settings import Options
+
+    lines: Lines | Silence
+    if surroundings.json:
+        lines = Silence()
+    else:
+        lines = Lines(
+            quiet=surroundings.quiet, verbose=surroundings.verbose, bar=make_bar
+        )
+    try:
+        options = Options.read(args, surroundings.configured)
+        result = synchronize(options, surroundings, make_engine, lines)
+    except S3SyncError as error:
+        if not surroundings.json:
+            raise
+        _print_json(failure(error, args.location or ""))
+        return error.return_code
+    lines.end(result)
+    if surroundings.json:
+        _print_json(document(result))
+    return 0 if is_success(result) else 1
+
+
+def synchronize(
+    options: Options,
+    surroundings: Surroundings,
+    make_engine: Callable[[Options], Engine],
+    watcher: Watcher,
+) -> Result:
+    """Put the parts together, and run them; raise S3SyncError."""
+    from .exceptions import StoreError
+    from .state import State
+    from .store import S3Store
+    from .sync import Synchronization
+
+    if surroundings.offline:
+        raise StoreError(
+            f"{options.location} cannot be reached: conda is set to be offline.",
+            hint="Run it again without --offline.",
+        )
+    engine = make_engine(options)
+    store = S3Store(
+        options.location,
+        profile=options.profile or None,
+        region=options.region or None,
+        endpoint_url=options.endpoint_url or None,
+        pushed_by=socket.gethostname() if options.record_host else "",
+    )
+    state = State()
+    synchronization = Synchronization(
+        engine,
+        store,
+        state,
+        scope=options.scope,
+        policy=options.policy,
+        prune=options.prune,
+        force=options.force,
+    )
+    # Looking writes nothing, not even a lock.
+    with nullcontext() if surroundings.dry_run else state.locked():
+        return synchronization.run(watcher, dry_run=surroundings.dry_run)
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(f"{json.dumps(document, indent=2)}\n")

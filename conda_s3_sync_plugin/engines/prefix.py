@@ -1,0 +1,276 @@
+"""What an environment is, read from its plain files; nothing here changes any of them.
+
+conda's own readers are slower by an order of magnitude, and the one that sees pip's
+packages deletes the records of conda packages that pip has replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from importlib.metadata import Distribution
+from typing import TYPE_CHECKING, Any, Final
+
+from ..envfile import render
+from ..exceptions import EngineError
+from ..models import Export, LocalEnv, Lock, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    Record = Mapping[str, Any]
+
+#: What of a record reinstalls the package, and lets others be solved with it.
+_FIELDS: Final = (
+    *(
+        "name",
+        "version",
+        "build",
+        "build_number",
+        "subdir",
+        "fn",
+        "url",
+        "md5",
+        "sha256",
+    ),
+    *("size", "depends", "constrains", "noarch", "timestamp", "license"),
+    *("license_family", "track_features", "features", "package_type"),
+    *("python_site_packages_path", "legacy_bz2_md5", "legacy_bz2_size"),
+)
+
+#: Files in conda-meta whose change is a change of the environment.
+_MARKS: Final = ("history", "state", "pinned", "frozen")
+
+_INFO: Final = (".dist-info", ".egg-info", ".egg-link")
+
+#: conda's mark for a variable that hides one of an outer environment.
+_UNSET: Final = "***unset***"
+
+_PYTHON = re.compile(r"python-(\d+\.\d+)\.[^-]*-[^-]*\.json")
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CRED|AUTH", re.IGNORECASE)
+_LOGIN = re.compile(r"//[^/@\s]+@")
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+#: Channels that people, and conda everywhere, know by a name.
+_CHANNEL_NAMES: Final = (
+    (re.compile(r"https://repo\.anaconda\.com/pkgs/(?:main|r|msys2)"), "defaults"),
+    (re.compile(r"https://conda\.anaconda\.org/(.+)"), r"\1"),
+)
+
+
+def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
+    """See whether a folder is an environment, and stamp it; reads no file."""
+    meta = prefix / "conda-meta"
+    digest = hashlib.blake2b(digest_size=16)
+    times = []
+    try:
+        if not meta.is_dir():
+            return None
+        names = sorted(entry.name for entry in meta.iterdir())
+        times.append(meta.stat().st_mtime_ns)
+        for file in (*names, *_MARKS):
+            digest.update(f"{file}\n".encode(errors="surrogateescape"))
+        for mark in filter(set(names).__contains__, _MARKS):
+            stat = (meta / mark).stat()
+            times.append(stat.st_mtime_ns)
+            digest.update(f"{mark} {stat.st_mtime_ns} {stat.st_size}\n".encode())
+        for site in _site_packages(prefix, names):
+            times.append(site.stat().st_mtime_ns)
+            infos = sorted(path.name for path in site.iterdir() if path.suffix in _INFO)
+            digest.update("\n".join(infos).encode(errors="surrogateescape"))
+        if "history" not in names:
+            return Unknown(
+                f"{meta / 'history'} is missing",
+                hint=f"If {prefix} is the rest of a failed command, remove the folder.",
+            )
+        modified = (meta / "history").stat().st_mtime_ns
+    except OSError as error:
+        return Unknown(f"{prefix} cannot be read: {error.strerror}")
+    return LocalEnv(
+        name, prefix, digest.hexdigest(), from_ns(modified), from_ns(max(times))
+    )
+
+
+def _site_packages(prefix: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Find the site-packages folders, by the names in conda-meta."""
+    for match in filter(None, map(_PYTHON.fullmatch, names)):
+        for path in (
+            f"lib/python{match[1]}/site-packages",
+            f"lib/python{match[1]}t/site-packages",  # free-threaded
+            "Lib/site-packages",
+        ):
+            if (prefix / path).is_dir():
+                yield prefix / path
+
+
+def from_ns(nanoseconds: int) -> datetime:
+    """Turn a time of the file system into UTC, whole microseconds."""
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def to_ns(moment: datetime) -> int:
+    """Turn a time into nanoseconds, exactly: a float would be off by some hundred."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def records(prefix: Path) -> list[dict[str, Any]]:
+    """Return the records of all conda packages, by name; raise EngineError."""
+    found = []
+    for path in (prefix / "conda-meta").glob("*.json"):
+        try:
+            record = json.loads(path.read_bytes())
+            found.append((record["name"], record["url"], record))
+        except (OSError, ValueError, KeyError, TypeError):
+            # A broken record, or one that a running conda is just replacing.
+            raise EngineError(
+                f"{path} cannot be read.", hint=f"Try: conda doctor -p {prefix}"
+            ) from None
+    return [record for *_, record in sorted(found, key=lambda item: item[:2])]
+
+
+def read(
+    env: LocalEnv, platform: str, requested: Iterable[str], *, secrets: bool
+) -> Export:
+    """Read all of an environment; without `secrets`, what looks like one stays out.
+
+    Raise EngineError.
+    """
+    packages = records(env.prefix)
+    pip, local = pip_packages(env.prefix, packages)
+    values, withheld = variables(env.prefix), []
+    if not secrets:
+        withheld = [name for name in values if looks_secret(name, values[name])]
+    shared = {name: value for name, value in values.items() if name not in withheld}
+    file = render(
+        env.name,
+        channels=_channels(packages),
+        specs=[f"{r['name']}={r['version']}={r['build']}" for r in packages],
+        pip=pip.values(),
+        variables=shared,
+    )
+    lock = Lock(
+        file.digest,
+        platform,
+        tuple(map(_lockable, packages)),
+        tuple(without_credentials(spec) for spec in requested),
+        file.pip,
+        file.variables,
+    )
+    warnings = [f"pip package {name} stays here: {why}" for name, why in local.items()]
+    warnings += [f"variable {name} stays here: it looks secret" for name in withheld]
+    return Export(file, lock, tuple(warnings))
+
+
+def _lockable(record: Record) -> dict[str, Any]:
+    kept = {
+        key: record[key] for key in _FIELDS if record.get(key) not in (None, "", [])
+    }
+    return {**kept, "url": without_credentials(record["url"])}
+
+
+def _channels(packages: Iterable[Record]) -> list[str]:
+    """Name the channels, those of most packages first: the nearest thing to a priority.
+
+    The same on every machine, whatever its configuration calls them.
+    """
+    counts: dict[str, int] = {}
+    for record in packages:
+        channel = without_credentials(record["url"]).rsplit("/", 2)[0]
+        for url, name in _CHANNEL_NAMES:
+            if match := url.fullmatch(channel):
+                channel = match.expand(name)
+                break
+        counts[channel] = counts.get(channel, 0) + 1
+    return sorted(counts, key=lambda channel: (-counts[channel], channel))
+
+
+def without_credentials(text: str) -> str:
+    """Strip `user:password@` and `/t/TOKEN` from a URL, or a spec with one."""
+    return re.sub(r"/t/[^/]+(?=/)", "", _LOGIN.sub("//", text))
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """Tell whether a variable looks secret, by its name or a login in its URL."""
+    return bool(_SECRET.search(name) or _LOGIN.search(value))
+
+
+def variables(prefix: Path) -> dict[str, str]:
+    """Return what `conda env config vars` has set; raise EngineError."""
+    path = prefix / "conda-meta" / "state"
+    try:
+        state = json.loads(path.read_bytes())
+        values = state.get("env_vars", {}).items()
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError):
+        raise EngineError(f"{path} cannot be read.") from None
+    return {name: str(value) for name, value in sorted(values) if value != _UNSET}
+
+
+def pip_packages(
+    prefix: Path, packages: Iterable[Record]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what no conda package has put into site-packages.
+
+    First those that pip can install elsewhere, normalized name -> requirement; then
+    those of this machine alone, name -> why.
+    """
+    packages = list(packages)
+    owned = {
+        file.partition(ending)[0] + ending
+        for record in packages
+        for file in record.get("files", ())
+        for ending in _INFO
+        if ending in file
+    }
+    found: dict[str, str] = {}
+    local: dict[str, str] = {}
+    names = (path.name for path in (prefix / "conda-meta").iterdir())
+    for site in _site_packages(prefix, names):
+        for path in sorted(site.iterdir()):
+            if path.suffix not in _INFO or path.relative_to(prefix).as_posix() in owned:
+                continue
+            if path.suffix == ".egg-link":
+                local[normalized(path.stem)] = "an editable install"
+                continue
+            dist = Distribution.at(path)
+            if dist.metadata["Name"]:
+                _sort_in(dist, found, local)
+    return found, local
+
+
+def _sort_in(dist: Distribution, found: dict[str, str], local: dict[str, str]) -> None:
+    name = normalized(dist.metadata["Name"])
+    try:
+        direct = json.loads(dist.read_text("direct_url.json") or "null")
+        source = _requirement_url(direct) if direct else None
+    except (ValueError, KeyError, TypeError):
+        local[name] = "its direct_url.json cannot be read"
+        return
+    if direct and not source:
+        local[name] = f"installed from {without_credentials(str(direct['url']))}"
+    else:
+        found[name] = f"{name} @ {source}" if source else f"{name}=={dist.version}"
+
+
+def _requirement_url(direct: Mapping[str, Any]) -> str | None:
+    """Read direct_url.json (PEP 610) as a requirement's URL; None: a local install."""
+    url = without_credentials(direct["url"])
+    if "dir_info" in direct or url.startswith("file:"):
+        return None
+    if vcs := direct.get("vcs_info"):
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    hashes = direct.get("archive_info", {}).get("hashes", {})
+    parts = [f"{key}={value}" for key, value in sorted(hashes.items())]
+    if folder := direct.get("subdirectory"):
+        parts.append(f"subdirectory={folder}")
+    return f"{url}#{'&'.join(parts)}" if parts else url
+
+
+def normalized(name: str) -> str:
+    """Spell the name of a distribution as PEP 503 does."""
+    return re.sub(r"[-_.]+", "-", name).lower()

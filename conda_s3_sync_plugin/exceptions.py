@@ -1,0 +1,76 @@
+"""Everything that can be expected to go wrong.
+
+S3SyncError                   (a CondaError, where there is a conda)
+├── UsageError                an option or a setting makes no sense: exit code 2
+│   └── LocationError         BUCKET[/PATH] cannot be read
+├── SafetyError               a person should look first: exit code 3
+├── StoreError                S3 refused, or could not be reached
+│   └── RemoteChangedError    somebody else wrote the object first
+├── EnvFileError              a document from the bucket is not usable
+├── EngineError               an environment could not be read, made or changed
+│   └── LocalChangedError     the environment changed under our hands
+└── StateError                what is remembered is locked, or not writable
+"""
+
+from __future__ import annotations
+
+try:
+    from conda import CondaError as _Base
+except ImportError:  # the house stands on a machine without conda
+    _Base = Exception
+
+
+class S3SyncError(_Base):  # type: ignore[misc, valid-type, unused-ignore]
+    """Say what happened, to which environment, and what to do next.
+
+    The hint is a line of its own, shown below the message.
+    """
+
+    #: Exit code of the command; conda reads it from here.
+    return_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        # Not `message`: CondaError keeps the whole text under that name.
+        self.summary = message
+        self.hint = hint
+
+
+class UsageError(S3SyncError):
+    """An option or a setting makes no sense."""
+
+    return_code = 2
+
+
+class LocationError(UsageError):
+    """BUCKET[/PATH] cannot be read."""
+
+
+class SafetyError(S3SyncError):
+    """Nothing was done, and a person should look first."""
+
+    return_code = 3
+
+
+class StoreError(S3SyncError):
+    """S3 refused, or could not be reached."""
+
+
+class RemoteChangedError(StoreError):
+    """Somebody else wrote the object first."""
+
+
+class EnvFileError(S3SyncError):
+    """A document from the bucket is not usable."""
+
+
+class EngineError(S3SyncError):
+    """An environment could not be read, made or changed."""
+
+
+class LocalChangedError(EngineError):
+    """The environment changed under our hands."""
+
+
+class StateError(S3SyncError):
+    """What this machine remembers is locked, or cannot be written."""

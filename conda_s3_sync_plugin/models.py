@@ -1,0 +1,273 @@
+"""The values that the floors above pass to each other: all of them frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+
+class Word(str, Enum):
+    """A word of the command line, of settings or of reports."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Prefer(Word):
+    """Which side wins where both have changed."""
+
+    NEWEST = "newest"
+    LOCAL = "local"
+    REMOTE = "remote"
+    NONE = "none"
+
+
+class Direction(Word):
+    """Which ways environments may travel."""
+
+    BOTH = "both"
+    PUSH = "push"
+    PULL = "pull"
+
+
+class Action(Word):
+    """What is done about one environment."""
+
+    PUSH = "push"
+    PULL = "pull"
+    ADOPT = "adopt"
+    NOTHING = "nothing"
+    FORGET = "forget"
+    CONFLICT = "conflict"
+    HOLD = "hold"
+    SKIP = "skip"
+    DELETE_LOCAL = "delete-local"
+    DELETE_REMOTE = "delete-remote"
+
+
+class Conditions(Word):
+    """How an S3 server takes `If-Match`, as far as it is known."""
+
+    QUOTED = "quoted"
+    BARE = "bare"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """An environment.yml: its bytes, and what they mean."""
+
+    body: bytes
+    #: SHA-256 of the canonical content, in hexadecimal.
+    digest: str
+    channels: tuple[str, ...] = ()
+    #: conda's specs, as they are written.
+    specs: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What one environment file is on one platform, exactly."""
+
+    #: Of the environment file that it belongs to.
+    digest: str
+    platform: str
+    #: Repodata records: url, sha256, md5, size, depends, ...
+    packages: tuple[Mapping[str, Any], ...]
+    #: What the user once asked conda for, as specs.
+    requested: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """All that planning needs to know of one side."""
+
+    digest: str
+    #: UTC.
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A side that cannot be told: it is left alone, and so is the other one."""
+
+    reason: str
+    hint: str = ""
+
+
+#: One side of one environment; None is absent.
+Side = Version | Unknown | None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What both sides were after the last sync of one environment.
+
+    The sides have a digest each: an environment that was solved anew for another
+    platform differs from its file, and is in step all the same.
+    """
+
+    local: str
+    #: Empty where a pull was begun and not finished: the prefix then holds
+    #: something that nobody made on purpose.
+    stamp: str
+    remote: str
+    etag: str
+    #: UTC: the time of the version that both sides agreed on.
+    modified: datetime
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Tell whether the last pull was begun and not finished."""
+        return not self.stamp
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEnv:
+    """An environment on this machine, as its file names and stats show it."""
+
+    name: str
+    prefix: Path
+    #: Changes whenever conda, pip or `conda env config vars` changed something.
+    stamp: str
+    #: UTC: mtime of `conda-meta/history`.
+    modified: datetime
+    #: UTC: the latest mtime of all that the stamp looks at.
+    touched: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An environment of this machine, read: what is pushed."""
+
+    file: EnvFile
+    lock: Lock
+    #: What was left out, and why.
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One environment in the listing of the bucket."""
+
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the bucket holds under the location."""
+
+    environments: Mapping[str, Listed]
+    #: Keys that cannot be environments -> why.
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of an environment file, as it is written to the bucket."""
+
+    body: bytes
+    digest: str
+    #: UTC.
+    modified: datetime
+    #: Where it was made, as conda names platforms; empty: not known.
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteObject:
+    """NAME.yml as one answer of the server gave it."""
+
+    etag: str
+    body: bytes
+    #: UTC.
+    modified: datetime
+    platform: str = ""
+    #: Written by a person or another program: no history entry of ours holds it.
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One environment as planning sees it: both sides, and what was remembered."""
+
+    name: str
+    local: Side
+    remote: Side
+    baseline: Baseline | None = None
+    #: The history states that the version in the baseline was deleted on purpose.
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which environments take part; the others are neither read nor written."""
+
+    #: Empty: all of them.
+    names: frozenset[str] = frozenset()
+    #: Searched for in the prefix that an environment has, or would get.
+    path_filter: re.Pattern[str] | None = None
+    #: Whether base takes part.
+    root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user chose where the table leaves a choice."""
+
+    prefer: Prefer = Prefer.NEWEST
+    direction: Direction = Direction.BOTH
+    delete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A decision about one environment, with its reason in words."""
+
+    name: str
+    action: Action
+    reason: str
+    #: The row of the decision table that it comes from.
+    row: int
+    #: UTC: when the version that travels was made.
+    modified: datetime | None = None
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a step."""
+
+    step: Step
+    #: What did not go as exactly as hoped, in words.
+    notes: tuple[str, ...] = ()
+    error: Exception | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether nobody needs to look at this environment."""
+        unsettled = (Action.SKIP, Action.CONFLICT)
+        return self.error is None and self.step.action not in unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished run."""
+
+    location: str
+    outcomes: tuple[Outcome, ...]
+    #: About the run as a whole.
+    warnings: tuple[str, ...] = ()
+    dry_run: bool = False

@@ -1,0 +1,198 @@
+"""The decision table: what is done about an environment, given what its sides are.
+
+Pure: no clock, no disk, no network.  `reconcile` asks the table; preference, deletion
+and direction are passes of their own over what it answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .exceptions import SafetyError
+from .models import Action, Direction, Observation, Prefer, Step, Unknown, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .models import Policy, Side
+
+
+class Change(Enum):
+    """What one side is, relative to the baseline."""
+
+    ABSENT = "absent"
+    SAME = "same"
+    NEW = "new"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+_A, _S, _N, _C, _R = Change
+
+#: (here, in the bucket) -> the row of the table, what it says, and why.
+#: A change beats a deletion; what was never in step is never deleted.
+_DECISIONS: dict[tuple[Change, Change], tuple[int, Action, str]] = {
+    (_N, _A): (1, Action.PUSH, "new here"),
+    (_A, _N): (2, Action.PULL, "new in the bucket"),
+    (_N, _N): (4, Action.CONFLICT, "never in step"),
+    (_S, _S): (5, Action.NOTHING, "in step"),
+    (_C, _S): (6, Action.PUSH, "changed here"),
+    (_S, _C): (7, Action.PULL, "changed in the bucket"),
+    (_C, _C): (9, Action.CONFLICT, "changed on both sides"),
+    (_R, _S): (10, Action.DELETE_REMOTE, "removed here"),
+    (_R, _C): (11, Action.PULL, "removed here, but changed in the bucket"),
+    (_S, _R): (12, Action.DELETE_LOCAL, "removed from the bucket"),
+    (_C, _R): (13, Action.PUSH, "removed from the bucket, but changed here"),
+    (_R, _R): (14, Action.FORGET, "removed on both sides"),
+}
+
+#: Rows 3 and 8: both sides hold the same content, whatever each was before.
+_ADOPTED = {4: 3, 9: 8}
+
+
+def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
+    """Decide each environment, in the order of the names.
+
+    Conflicts that the policy does not settle stay `Action.CONFLICT`; what it forbids
+    becomes `Action.HOLD`.
+    """
+    steps = []
+    for seen in sorted(observations, key=lambda seen: seen.name):
+        step = reconcile(seen)
+        step = _prefer(step, seen, policy.prefer)
+        step = _delete(step, seen) if policy.delete else _create_again(step)
+        steps.append(_hold_back(step, policy.direction))
+    return steps
+
+
+def reconcile(seen: Observation) -> Step:
+    """Ask the table about one environment: with deletion, and without preference."""
+    for row, side in ((15, seen.local), (16, seen.remote)):
+        if isinstance(side, Unknown):
+            return Step(seen.name, Action.SKIP, side.reason, row, hint=side.hint)
+    base = seen.baseline
+    here = _change(seen.local, base.local if base else None)
+    there = _change(seen.remote, base.remote if base else None)
+    if (here, there) == (_A, _A):
+        return Step(seen.name, Action.SKIP, "neither here nor in the bucket", 16)
+    row, action, reason = _DECISIONS[here, there]
+    if action is not Action.NOTHING and _are_equal(seen.local, seen.remote):
+        return Step(
+            seen.name, Action.ADOPT, "the same on both sides", _ADOPTED.get(row, row)
+        )
+    mover = seen.remote if action is Action.PULL else seen.local
+    modified = mover.modified if isinstance(mover, Version) else None
+    return Step(seen.name, action, reason, row, modified)
+
+
+def _change(side: Side, digest: str | None) -> Change:
+    """Compare a side with its digest in the baseline; None: there is no baseline."""
+    if digest is None:
+        return _A if side is None else _N
+    if side is None:
+        return _R
+    return _S if isinstance(side, Version) and side.digest == digest else _C
+
+
+def _are_equal(local: Side, remote: Side) -> bool:
+    return (
+        isinstance(local, Version)
+        and isinstance(remote, Version)
+        and local.digest == remote.digest
+    )
+
+
+def _prefer(step: Step, seen: Observation, prefer: Prefer) -> Step:
+    """Settle a conflict as the user prefers; equal times settle nothing."""
+    local, remote = seen.local, seen.remote
+    if step.action is not Action.CONFLICT:
+        return step
+    if not isinstance(local, Version) or not isinstance(remote, Version):
+        raise AssertionError(f"a conflict needs two sides: {seen}")
+    push = replace(step, action=Action.PUSH, modified=local.modified)
+    pull = replace(step, action=Action.PULL, modified=remote.modified)
+    if prefer is Prefer.LOCAL:
+        return replace(push, reason=f"{step.reason}; this side is preferred")
+    if prefer is Prefer.REMOTE:
+        return replace(pull, reason=f"{step.reason}; the bucket is preferred")
+    if prefer is Prefer.NEWEST and local.modified > remote.modified:
+        return replace(push, reason=f"{step.reason}; last changed here")
+    if prefer is Prefer.NEWEST and local.modified < remote.modified:
+        return replace(pull, reason=f"{step.reason}; last changed in the bucket")
+    tie = "" if prefer is Prefer.NONE else "; both at the same time"
+    return replace(
+        step,
+        reason=f"{step.reason}{tie}",
+        modified=None,
+        hint=f"Settle it with -n {step.name} --prefer local, or --prefer remote.",
+    )
+
+
+def _delete(step: Step, seen: Observation) -> Step:
+    """Let deletions happen; on this side only those that the history states."""
+    if step.action is Action.DELETE_LOCAL and not seen.deleted:
+        return replace(step, action=Action.PUSH, reason="missing in the bucket")
+    return step
+
+
+def _create_again(step: Step) -> Step:
+    """Let nothing be deleted: what is missing on one side is created there."""
+    if step.action is Action.DELETE_REMOTE:
+        return replace(
+            step,
+            action=Action.PULL,
+            reason="missing here",
+            modified=None,
+            hint="It comes back because the bucket still has it. To be rid of it, "
+            f"delete {step.name}.yml in the bucket, too.",
+        )
+    if step.action is Action.DELETE_LOCAL:
+        return replace(
+            step,
+            action=Action.PUSH,
+            reason="missing in the bucket",
+            modified=None,
+            hint="It goes back because this machine still has it. To be rid of it, "
+            f"remove it here, too: conda env remove -n {step.name}",
+        )
+    return step
+
+
+def _hold_back(step: Step, direction: Direction) -> Step:
+    """Keep back what travels the other way; a conflict stays one for whoever looks."""
+    wrong = {
+        Direction.BOTH: (),
+        Direction.PUSH: (Action.PULL, Action.DELETE_LOCAL),
+        Direction.PULL: (Action.PUSH, Action.DELETE_REMOTE),
+    }[direction]
+    if step.action not in wrong:
+        return step
+    kept = Action.CONFLICT if step.row in (4, 9) else Action.HOLD
+    return replace(
+        step, action=kept, reason=f"{step.reason} (--{direction}-only)", hint=""
+    )
+
+
+def check_sides(observations: Iterable[Observation], location: str) -> None:
+    """Raise SafetyError where one side has lost all of several known environments.
+
+    That is what a disk that is not mounted looks like, or a bucket that was emptied.
+    """
+    known = [
+        seen
+        for seen in observations
+        if seen.baseline is not None and not seen.baseline.is_interrupted
+    ]
+    if len(known) < 2:
+        return
+    here = any(seen.local is not None for seen in known)
+    there = any(seen.remote is not None for seen in known)
+    if here == there:
+        return
+    place, other = ("this machine", location) if there else (location, "this machine")
+    raise SafetyError(
+        f"All {len(known)} known environments are gone from {place}; nothing was done.",
+        hint=f"If that is meant, and {other} shall bring them back, use --force.",
+    )

@@ -1,0 +1,262 @@
+"""What botocore raises, in words for people.
+
+Apart from the requests, because it is a table and not an algorithm. Errors are known by
+the names of their classes: nothing of botocore has to be imported for that, and classes
+that an older botocore lacks do no harm.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is asked of S3, and all that its failure may have to name."""
+
+    #: Completes "Cannot ...".
+    doing: str
+    bucket: str
+    #: What it takes, in the words of an IAM policy.
+    permission: str = ""
+    #: Empty: AWS itself.
+    endpoint: str = ""
+    profile: str | None = None
+
+
+class _Meaning(NamedTuple):
+    """Names of errors, why they are raised, and what to do about it."""
+
+    names: frozenset[str]
+    why: str
+    hint: str
+
+
+def _meaning(names: str, why: str, hint: str) -> _Meaning:
+    return _Meaning(frozenset(names.split()), why, hint)
+
+
+_REGION = _meaning(
+    "PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException "
+    "IncorrectEndpoint TemporaryRedirect 301 307",
+    "the bucket is in another region{region}",
+    "Set the right region: AWS_DEFAULT_REGION, or `region` of the profile.",
+)
+_DENIED = _meaning(
+    "AccessDenied AllAccessDisabled Forbidden 403",
+    "access is denied",
+    "The credentials need {permission}.",
+)
+_BUSY = _meaning(
+    "SlowDown ServiceUnavailable InternalError RequestTimeout TooManyRequests "
+    "Throttling ThrottlingException RequestThrottled RequestLimitExceeded",
+    "the server is busy or out of order",
+    "Try again in some minutes.",
+)
+
+#: By the error code in the answer; what HEAD cannot say in a body is a bare status.
+_ANSWERS = (
+    _meaning(
+        "NoSuchBucket",
+        "there is no bucket {bucket!r} on {server}",
+        "Check the name; `aws s3 mb s3://{bucket}{as_profile}{at_endpoint}` creates it.",
+    ),
+    _meaning(
+        "InvalidBucketName",
+        "{bucket!r} cannot be the name of a bucket",
+        "Check the name.",
+    ),
+    _meaning(
+        "ExpiredToken ExpiredTokenException TokenRefreshRequired InvalidToken",
+        "the session token has expired or is not valid",
+        "Sign in again, for example with `aws sso login{as_profile}`.",
+    ),
+    _meaning(
+        "InvalidAccessKeyId InvalidClientTokenId",
+        "{server} does not know the access key",
+        "Check AWS_ACCESS_KEY_ID, or the keys of the profile ({profile}).",
+    ),
+    _meaning(
+        "SignatureDoesNotMatch",
+        "the secret key does not belong to the access key",
+        "Check AWS_SECRET_ACCESS_KEY, or the keys of the profile ({profile}).",
+    ),
+    _meaning(
+        "RequestTimeTooSkewed RequestExpired",
+        "the clock of this computer is wrong",
+        "Set the clock: S3 accepts a difference of 15 minutes.",
+    ),
+    _DENIED,
+    _REGION,
+    _BUSY,
+)
+
+#: By class, the most specific ones first.
+_FAILURES = (
+    _meaning(
+        "NoCredentialsError PartialCredentialsError",
+        "there are no complete AWS credentials",
+        "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY.",
+    ),
+    _meaning(
+        "ProfileNotFound",
+        "there is no profile {profile!r} in the AWS configuration",
+        "`aws configure list-profiles` shows those that there are.",
+    ),
+    _meaning(
+        "SSOError TokenRetrievalError NoAuthTokenError LoginError",
+        "nobody is signed in, or the session has expired",
+        "Sign in again, for example with `aws sso login{as_profile}`.",
+    ),
+    _meaning(
+        "CredentialRetrievalError MetadataRetrievalError "
+        "RefreshWithMFAUnsupportedError",
+        "the credentials cannot be had from where the AWS configuration says",
+        "Check the profile ({profile}): `aws sts get-caller-identity{as_profile}`.",
+    ),
+    _meaning(
+        "SSLError",
+        "the certificate of {server} cannot be verified",
+        "Set AWS_CA_BUNDLE to the certificates of your organization.",
+    ),
+    _meaning(
+        "ProxyConnectionError InvalidProxiesConfigError",
+        "the proxy cannot be reached",
+        "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
+    ),
+    _meaning(
+        "ConnectTimeoutError ReadTimeoutError",
+        "{server} does not answer in time",
+        "Check the network, and the endpoint URL if you set one.",
+    ),
+    _meaning(
+        "ConnectionError HTTPClientError HTTPError",
+        "{server} cannot be reached",
+        "Check the network, and the endpoint URL if you set one.",
+    ),
+    _meaning(
+        "ResponseParserError PaginationError",
+        "{server} gives answers that are not those of an S3 server",
+        "Check the endpoint URL, and whether this network wants you to sign in.",
+    ),
+    _meaning(
+        "FlexibleChecksumError IncompleteReadError ChecksumError",
+        "the answer was damaged on the way",
+        "Try again.",
+    ),
+)
+
+#: Whatever nobody has thought of: what botocore says is all that there is to say.
+_OTHER = _meaning(
+    "",
+    "{text}",
+    "Check the AWS configuration: region, endpoint URL, profile ({profile}).",
+)
+
+
+@contextmanager
+def translated(operation: Operation) -> Iterator[None]:
+    """Turn every error of botocore into a StoreError that names the operation."""
+    try:
+        yield
+    except Exception as error:
+        # What botocore did not raise is a mistake of ours, and stays visible as one.
+        if not is_foreign(error):
+            raise
+        raise _explained(error, operation) from error
+
+
+def error_code(error: BaseException | None) -> str:
+    """Return the code of S3's answer; a bare status where the answer had no body."""
+    answer = getattr(error, "response", {})
+    return str(answer.get("Error", {}).get("Code", ""))
+
+
+def error_status(error: Exception) -> int:
+    """Return the HTTP status of S3's answer; 0: there was no answer."""
+    answer = getattr(error, "response", {})
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_denial(error: BaseException | None) -> bool:
+    """Tell whether S3 refused for want of a permission."""
+    return error_code(error) in _DENIED.names
+
+
+def is_missing_bucket(error: Exception) -> bool:
+    """Tell whether there is no such bucket."""
+    return error_code(error) == "NoSuchBucket"
+
+
+def is_absence(error: Exception) -> bool:
+    """Tell whether there is no such object; after HEAD, it may be no such bucket."""
+    return error_status(error) == HTTPStatus.NOT_FOUND and not is_missing_bucket(error)
+
+
+def is_foreign(error: Exception) -> bool:
+    """Tell whether botocore has raised this, or what it is built on."""
+    modules = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return not modules.isdisjoint(("botocore", "urllib3"))
+
+
+def _explained(error: Exception, operation: Operation) -> StoreError:
+    code, answer = error_code(error), getattr(error, "response", {})
+    said = _line(answer.get("Error", {}).get("Message", ""))
+    meaning = _answered(error, code) if answer else _failed(error)
+    words = _words(operation) | {
+        "region": _region(answer),
+        "text": f"S3 refuses: {said}" if answer else _line(str(error)),
+    }
+    why = meaning.why.format_map(words)
+    if code:
+        details = [code] if meaning is _OTHER or not said else [code, said]
+        why = f"{why} ({': '.join(details)})"
+    return StoreError(
+        f"Cannot {operation.doing}: {why}.", hint=meaning.hint.format_map(words)
+    )
+
+
+def _words(operation: Operation) -> dict[str, str]:
+    profile, endpoint = operation.profile, operation.endpoint
+    return {
+        "bucket": operation.bucket,
+        "permission": operation.permission or "more permissions",
+        "server": endpoint or "AWS",
+        "profile": profile or "default",
+        "as_profile": f" --profile {profile}" if profile else "",
+        "at_endpoint": f" --endpoint-url {endpoint}" if endpoint else "",
+    }
+
+
+def _answered(error: Exception, code: str) -> _Meaning:
+    for meaning in _ANSWERS:
+        if code in meaning.names:
+            return meaning
+    status = error_status(error)
+    return _BUSY if status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500 else _OTHER
+
+
+def _failed(error: Exception) -> _Meaning:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return next((known for known in _FAILURES if kinds & known.names), _OTHER)
+
+
+def _region(answer: Mapping[str, Any]) -> str:
+    """Return `, REGION` where the answer tells which one is right."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    told = headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region")
+    return f", {told}" if told else ""
+
+
+def _line(text: str) -> str:
+    """Return what a server says as one line of bounded length."""
+    return " ".join(text.split()).rstrip(".")[:300]

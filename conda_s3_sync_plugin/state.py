@@ -1,0 +1,194 @@
+"""What this machine remembers: one file of baselines, and a lock between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from .exceptions import StateError
+from .models import Baseline, Conditions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+#: Raised with each change that older releases would misread.
+STATE_FORMAT: Final = 1
+
+#: Beside what conda itself keeps for a user.
+DEFAULT_FOLDER: Final = Path("~/.conda/s3-sync")
+
+
+class State:
+    """The folder with everything that is remembered from run to run."""
+
+    def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
+        self.folder = folder.expanduser()
+        self._file = self.folder / "baselines.json"
+        #: What was wrong with the file, in words.
+        self.warnings: list[str] = []
+        self._unreadable = False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs of this user out; raise StateError if one is in.
+
+        The system drops the lock with the process, so that none is ever left behind.
+        """
+        path = self.folder / "lock"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StateError(f"{path} cannot be written: {error.strerror}") from None
+        with file:
+            try:
+                _lock(file)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "an unknown process"
+                raise StateError(
+                    f"Another conda s3-sync is running: {holder}.",
+                    hint="Wait until it has ended, and run the command again.",
+                ) from None
+            file.truncate(0)
+            file.write(_me())
+            file.flush()
+            yield
+
+    def memory(self, location: str, root: str) -> Memory:
+        """Return what is remembered of one location and one conda installation."""
+        document = self._load()
+        places = document["locations"].setdefault(location, {})
+        entry = places.setdefault(root, {"conditions": None, "environments": {}})
+        return Memory(self, document, entry)
+
+    def _load(self) -> dict[str, Any]:
+        """Read the file; a lost or broken one means never synchronized: always safe."""
+        empty = {"format": STATE_FORMAT, "locations": {}}
+        try:
+            document = json.loads(self._file.read_bytes())
+            known = document["format"] == STATE_FORMAT
+            for places in document["locations"].values() if known else ():
+                for entry in places.values():
+                    for values in entry["environments"].values():
+                        _decode(values)
+                    entry["conditions"] and Conditions(entry["conditions"])
+        except FileNotFoundError:
+            return empty
+        except OSError as error:
+            raise StateError(f"{self._file} cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            problem = "is broken"
+        else:
+            if known:
+                return dict(document)
+            problem = "was written by another release"
+        self._unreadable = True
+        self.warnings.append(
+            f"{self._file} {problem}: every environment is compared anew, and that "
+            "file is kept beside the new one"
+        )
+        return empty
+
+    def _save(self, document: dict[str, Any]) -> None:
+        """Replace the file whole: a crash leaves the old one or the new one."""
+        draft = self._file.with_suffix(f".{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self._unreadable:  # another release may know how
+                self._file.replace(self._file.with_suffix(".unreadable.json"))
+                self._unreadable = False
+            with draft.open("w", encoding="ascii") as file:
+                json.dump(document, file, indent=1, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._file)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise StateError(
+                f"{self._file} cannot be written: {error.strerror}"
+            ) from None
+
+
+class Memory:
+    """The baselines of one location and one conda installation."""
+
+    def __init__(
+        self, state: State, document: dict[str, Any], entry: dict[str, Any]
+    ) -> None:
+        self._state, self._document, self._entry = state, document, entry
+        self.baselines: dict[str, Baseline] = {
+            name: _decode(values) for name, values in entry["environments"].items()
+        }
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """How the server takes conditions, if that was found out."""
+        return (
+            Conditions(self._entry["conditions"]) if self._entry["conditions"] else None
+        )
+
+    def remember_conditions(self, conditions: Conditions | None) -> None:
+        """Save how the server takes conditions; raise StateError."""
+        if conditions is not self.conditions:
+            self._entry["conditions"] = conditions and str(conditions)
+            self._state._save(self._document)
+
+    def remember(self, name: str, baseline: Baseline | None) -> None:
+        """Save one baseline, or with None drop it, at once; raise StateError."""
+        if self.baselines.get(name) == baseline:
+            return
+        if baseline is None:
+            del self.baselines[name], self._entry["environments"][name]
+        else:
+            self.baselines[name] = baseline
+            self._entry["environments"][name] = _encode(baseline)
+        self._state._save(self._document)
+
+
+def _encode(baseline: Baseline) -> dict[str, str]:
+    return {
+        "local": baseline.local,
+        "stamp": baseline.stamp,
+        "remote": baseline.remote,
+        "etag": baseline.etag,
+        "modified": baseline.modified.isoformat(timespec="microseconds"),
+    }
+
+
+def _decode(values: dict[str, str]) -> Baseline:
+    local, stamp, remote, etag = (
+        values[key] for key in ("local", "stamp", "remote", "etag")
+    )
+    if not all(isinstance(text, str) for text in values.values()):
+        raise TypeError(values)
+    modified = datetime.fromisoformat(values["modified"])
+    if modified.tzinfo is None:
+        raise ValueError(modified)
+    return Baseline(local, stamp, remote, etag, modified.astimezone(timezone.utc))
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock a file without waiting; raise OSError where another process has it."""
+    if sys.platform == "win32":
+        # Far behind the text, which others shall be able to read.
+        file.seek(1 << 20)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _me() -> str:
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"process {os.getpid()} on {socket.gethostname()}, since {now}"

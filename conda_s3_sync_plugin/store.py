@@ -1,0 +1,176 @@
+"""Environments as objects of S3: their keys, their metadata, their history."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .bucket import WRITE_ID, Bucket, bare
+from .conditional import ConditionalWriter
+from .location import ROOT, name_problem
+from .models import Listed, Listing, RemoteObject
+from .s3client import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .bucket import Stored
+    from .location import Location
+    from .models import Conditions, Document
+
+#: The time of the environment itself: older than any upload of it.
+_MODIFIED = "conda-env-last-modified"
+_DIGEST = "conda-env-digest"
+_PLATFORM = "conda-env-platform"
+_PUSHED_BY = "conda-env-pushed-by"
+
+#: How far a writer's clock may be ahead of the server's: S3 refuses those beyond.
+_SKEW = timedelta(minutes=15)
+
+_EPOCH = datetime.fromtimestamp(0, timezone.utc)
+
+
+class S3Store:
+    """One location in a bucket of S3, or of a server that speaks its language.
+
+    Costs nothing until something is read: `list` should come first, because it knows
+    under which keys environments are. Every method raises StoreError, and may be called
+    by several threads at once.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        pushed_by: str = "",
+        quick: bool = False,
+    ) -> None:
+        self._location = location
+        self._pushed_by = pushed_by
+        self._bucket = Bucket(location, Access(profile, region, endpoint_url, quick))
+        self._writer = ConditionalWriter(self._bucket, location.probe_key)
+        #: Name -> key, where the listing has found it.
+        self._keys: Mapping[str, str] = {}
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """How the server takes conditions; None: not known yet."""
+        return self._writer.conditions
+
+    @conditions.setter
+    def conditions(self, known: Conditions | None) -> None:
+        self._writer.conditions = known
+
+    @property
+    def identity(self) -> str:
+        """Return what tells this location from all others, without credentials."""
+        endpoint = self._bucket.endpoint
+        return f"{self._location} at {endpoint}" if endpoint else str(self._location)
+
+    def list(self) -> Listing:
+        """Return all environments of the location: one request for each 1000 keys."""
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for entry in self._bucket.list(f"list the environments in {self._location}"):
+            name = self._location.name(entry["Key"])
+            if name is not None:
+                found[name].append(entry)
+        environments: dict[str, Listed] = {}
+        refused: dict[str, str] = {}
+        for name, entries in found.items():
+            keys = [entry["Key"] for entry in entries]
+            problem = "" if name == ROOT else name_problem(name)
+            if len(keys) > 1:
+                problem = f"{' and '.join(keys)} name the same environment"
+            if problem:
+                refused |= dict.fromkeys(keys, problem)
+            else:
+                entry = entries[0]
+                environments[name] = Listed(bare(entry["ETag"]), entry["Size"])
+        self._keys = {name: found[name][0]["Key"] for name in environments}
+        return Listing(environments, refused)
+
+    def get(self, name: str) -> RemoteObject | None:
+        """Return an environment file; None: there is none."""
+        key = self._key(name)
+        stored = self._bucket.read(self._doing("read", name, key), key)
+        if stored is None:
+            return None
+        return RemoteObject(
+            stored.etag,
+            stored.body,
+            _modified(stored),
+            stored.metadata.get(_PLATFORM, ""),
+            foreign=WRITE_ID not in stored.metadata,
+        )
+
+    def put(self, name: str, document: Document, *, replaces: str | None) -> str:
+        """Write an environment file and return its ETag.
+
+        `replaces`: the ETag of what it replaces, None where there must be nothing yet.
+        Raise RemoteChangedError where that is not so; nothing is written then.
+        """
+        key = self._key(name)
+        return self._writer.write(
+            self._doing("write", name, key),
+            self._request(key, document),
+            replaces=replaces,
+        )
+
+    def keep(self, name: str, document: Document) -> None:
+        """Add a version to the history; one that is there already is left alone."""
+        key = self._location.history_key(name, document.modified, document.digest)
+        doing = self._doing("write the history of", name, key)
+        self._bucket.add(doing, self._request(key, document))
+
+    def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:
+        """Return the lock of one version for one platform; None: there is none."""
+        key = self._location.lock_key(name, digest, platform)
+        stored = self._bucket.find(self._doing("read the lock of", name, key), key)
+        return stored.body if stored else None
+
+    def put_lock(self, name: str, digest: str, platform: str, body: bytes) -> None:
+        """Add a lock; one that is there already is left alone."""
+        key = self._location.lock_key(name, digest, platform)
+        metadata = {_DIGEST: digest, _PLATFORM: platform}
+        self._bucket.add(
+            self._doing("write the lock of", name, key),
+            self._bucket.request(key, body, "application/json", metadata),
+        )
+
+    def _key(self, name: str) -> str:
+        return self._keys.get(name) or self._location.key(name)
+
+    def _doing(self, verb: str, name: str, key: str) -> str:
+        return f"{verb} environment {name} (s3://{self._location.bucket}/{key})"
+
+    def _request(self, key: str, document: Document) -> dict[str, Any]:
+        modified = document.modified.astimezone(timezone.utc)
+        metadata = {
+            _MODIFIED: modified.isoformat("T", "microseconds"),
+            _DIGEST: document.digest,
+            _PLATFORM: document.platform,
+            # Metadata is ASCII, and 2 KB of it is all that AWS takes.
+            _PUSHED_BY: quote(self._pushed_by[:64], safe=""),
+        }
+        given = {key: value for key, value in metadata.items() if value}
+        return self._bucket.request(key, document.body, "application/yaml", given)
+
+
+def _modified(stored: Stored) -> datetime:
+    """Return the time that the writer gave, if there is a believable one; else S3's."""
+    text = stored.metadata.get(_MODIFIED, "").strip()
+    if text[-1:] in ("Z", "z"):  # which Python reads from 3.11 on
+        text = f"{text[:-1]}+00:00"
+    try:
+        told = datetime.fromisoformat(text)
+        told = told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (ValueError, OverflowError):  # no date, or one at the edge of the calendar
+        return stored.last_modified
+    if _EPOCH <= told <= stored.last_modified + _SKEW:
+        return told
+    return stored.last_modified

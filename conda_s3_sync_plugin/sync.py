@@ -1,0 +1,187 @@
+"""The pipeline: observe, reconcile, apply, remember."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .apply import Applier
+from .exceptions import LocalChangedError, RemoteChangedError, S3SyncError
+from .models import (
+    Action,
+    Conditions,
+    Direction,
+    Listed,
+    Outcome,
+    Policy,
+    Result,
+    Scope,
+)
+from .observe import Observer, Sight, collisions
+from .plan import check_sides, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .apply import Job
+    from .models import Baseline, Listing, Step
+    from .protocols import Engine, Store, Watcher
+    from .state import Memory, State
+
+#: How often one environment is planned anew because somebody else was faster.
+_ATTEMPTS = 3
+
+#: Transfers are small, and wait for the network.
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, and what it has seen for that."""
+
+    steps: tuple[Step, ...]
+    sights: dict[str, Sight]
+
+
+class Synchronization:
+    """One run: over one location and one conda installation."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        state: State,
+        *,
+        scope: Scope | None = None,
+        policy: Policy | None = None,
+        prune: bool = True,
+        force: bool = False,
+    ) -> None:
+        self._engine, self._store, self._state = engine, store, state
+        self._scope, self._policy = scope or Scope(), policy or Policy()
+        self._prune, self._force = prune, force
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
+
+    def run(self, watcher: Watcher, *, dry_run: bool = False) -> Result:
+        """Bring both sides into step, environment by environment.
+
+        Raise StoreError where the bucket cannot be listed, StateError, and SafetyError
+        where a person should look first. What fails for one environment is in its
+        outcome, and stops no other.
+        """
+        with self._pool:
+            listing, memory = self._open()
+            planned = self._plan(listing, memory)
+            watcher.plan(planned.steps)
+            if dry_run:
+                outcomes = [Outcome(step) for step in planned.steps]
+            else:
+                outcomes = self._apply(planned, memory, watcher)
+        return Result(
+            self._store.identity,
+            tuple(sorted(outcomes, key=lambda outcome: outcome.step.name)),
+            tuple(self._warnings(listing, outcomes)),
+            dry_run,
+        )
+
+    def _open(self) -> tuple[Listing, Memory]:
+        """List the bucket while the environments here are looked for."""
+        listing = self._pool.submit(self._store.list)
+        self._observer = Observer(self._engine, self._scope)
+        found = listing.result()
+        memory = self._state.memory(self._store.identity, str(self._engine.root))
+        self._store.conditions = self._store.conditions or memory.conditions
+        return found, memory
+
+    def _plan(self, listing: Listing, memory: Memory) -> Plan:
+        names = {*listing.environments, *memory.baselines, *self._scope.names}
+        names = {name for name in names if self._observer.takes_part(name)}
+        names |= self._observer.names
+        objects = {
+            name: self._pool.submit(self._store.get, name)
+            for name in names & listing.environments.keys()
+            if not _is_known(listing.environments[name], memory.baselines.get(name))
+        }
+        sights = {
+            name: self._observer.sight(
+                name,
+                memory.baselines.get(name),
+                listing.environments.get(name),
+                lambda name=name: objects[name].result(),  # type: ignore[misc]
+            )
+            for name in sorted(names)
+        }
+        for name, reason in collisions(names).items():
+            seen = replace(sights[name].observation, local=reason)
+            sights[name] = replace(sights[name], observation=seen)
+        observations = [sight.observation for sight in sights.values()]
+        if not self._force:
+            check_sides(observations, self._store.identity)
+        return Plan(tuple(plan(observations, self._policy)), sights)
+
+    def _apply(self, planned: Plan, memory: Memory, watcher: Watcher) -> list[Outcome]:
+        applier = Applier(
+            self._engine,
+            self._store,
+            memory,
+            self._pool,
+            prune=self._prune,
+            pull_only=self._policy.direction is Direction.PULL,
+        )
+        # Pulls last: they take long, and are done one after the other.
+        steps = sorted(planned.steps, key=lambda step: step.action is Action.PULL)
+        jobs = [applier.begin(step, planned.sights[step.name]) for step in steps]
+        applier.fetch_ahead()
+        outcomes = []
+        for step, job in zip(steps, jobs, strict=True):
+            watcher.start(step)
+            outcomes.append(self._finish(step, job, applier, memory))
+            watcher.finish(outcomes[-1])
+        memory.remember_conditions(self._store.conditions)
+        return outcomes
+
+    def _finish(
+        self, step: Step, job: Job, applier: Applier, memory: Memory
+    ) -> Outcome:
+        """See one job to its end; who loses a race looks again, and plans again."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return Outcome(step, job())
+            except (RemoteChangedError, LocalChangedError) as error:
+                if attempt == _ATTEMPTS:
+                    return Outcome(step, error=error)
+                try:
+                    step, sight = self._look_again(step.name, memory)
+                except S3SyncError as error:
+                    return Outcome(step, error=error)
+                job = applier.begin(step, sight)
+            except S3SyncError as error:
+                return Outcome(step, error=error)
+        raise AssertionError("every attempt returns or is followed by another")
+
+    def _look_again(self, name: str, memory: Memory) -> tuple[Step, Sight]:
+        remote = self._store.get(name)
+        sight = self._observer.sight(
+            name,
+            memory.baselines.get(name),
+            Listed(remote.etag, len(remote.body)) if remote else None,
+            lambda: remote,
+        )
+        (step,) = plan([sight.observation], self._policy)
+        return step, sight
+
+    def _warnings(self, listing: Listing, outcomes: Sequence[Outcome]) -> list[str]:
+        refused = {} if self._scope.names else listing.refused
+        warnings = [f"{key} is left alone: {why}" for key, why in refused.items()]
+        pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
+        if pushed and self._store.conditions is Conditions.NONE:
+            warnings.append(
+                "this S3 server cannot refuse a write that comes too late: of two at "
+                "the same moment one wins, and the history keeps both"
+            )
+        return [*self._state.warnings, *warnings]
+
+
+def _is_known(listed: Listed, baseline: Baseline | None) -> bool:
+    return baseline is not None and baseline.etag == listed.etag

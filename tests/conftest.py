@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from http_channel import HttpChannel
+from machine import CREDENTIALS, NO_WAY_OUT, Machine
+from make_wheels import make_usual_wheels
+from s3server import S3Server
+from usual_channel import make_usual_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from make_channel import Channel
+
+HAS_CONDA = importlib.util.find_spec("conda") is not None
+
+
+def pytest_configure() -> None:
+    """Leave the developer's accounts, settings and network out of it."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CONDA", "PIP_")):
+            del os.environ[name]
+    os.environ |= {**NO_WAY_OUT, **CREDENTIALS}
+    os.environ |= dict.fromkeys(
+        ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not HAS_CONDA:
+        needs_conda = pytest.mark.skip(reason="needs conda: see `make test` for a lane")
+        for item in items:
+            if item.get_closest_marker("conda"):
+                item.add_marker(needs_conda)
+
+
+@pytest.fixture(scope="session")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    """The usual channel, on disk; `.url` is a file:// address."""
+    return make_usual_channel(tmp_path_factory.mktemp("channel"))
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for `pip install --no-index --find-links`."""
+    return make_usual_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def http_channel(channel: Channel) -> Iterator[HttpChannel]:
+    """The usual channel over HTTP, with a record of requests."""
+    server = HttpChannel(channel.root)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """The one S3 server of the run; tests use `s3`."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> Iterator[S3Server]:
+    """The S3 server, with nothing recorded and no hook set."""
+    s3_server.reset()
+    yield s3_server
+    s3_server.reset()
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    """The name of an empty bucket."""
+    return s3.new_bucket()
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, channel: Channel, wheels: Path, s3: S3Server
+) -> Callable[..., Machine]:
+    """Build machines: `a = machine("a")`; keywords are those of `Machine`."""
+
+    def build(name: str, **changes: object) -> Machine:
+        usual = {"channels": [channel.url], "wheels": wheels, "endpoint": s3.endpoint}
+        return Machine(tmp_path / name, **usual | changes)
+
+    return build

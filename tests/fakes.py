@@ -1,0 +1,169 @@
+"""Stand-ins that keep the contracts of the real ones, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from conda_s3_sync_plugin.exceptions import RemoteChangedError
+from conda_s3_sync_plugin.location import ARCHIVE, ROOT, Location, name_problem
+from conda_s3_sync_plugin.models import Conditions, Listed, Listing, RemoteObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conda_s3_sync_plugin.models import Document
+
+    #: Called with an operation of the store and the name of an environment.
+    Hook = Callable[[str, str], None]
+
+
+DEFAULT = Location("bucket")
+
+
+@dataclass
+class MemoryBucket:
+    """A bucket that any number of stores share, as several machines would."""
+
+    objects: dict[str, RemoteObject] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    def plant(self, key: str, body: bytes, modified: datetime | None = None) -> str:
+        """Write an object as another program would, and return its ETag."""
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        modified = modified or datetime.now(timezone.utc)
+        self.objects[key] = RemoteObject(etag, body, modified, foreign=True)
+        return etag
+
+    def keys(self) -> list[str]:
+        """Return all keys."""
+        return sorted(self.objects)
+
+
+class MemoryStore:
+    """A store in memory.
+
+    `before` is called ahead of each operation, with its method's name and the name of
+    the environment (empty for `list`): it may raise, or let another writer win a race.
+    `after` is called when the operation is done: what it raises is a reply that was
+    lost, or a crash. `calls` counts the operations.
+    """
+
+    def __init__(
+        self,
+        bucket: MemoryBucket | None = None,
+        location: Location = DEFAULT,
+    ) -> None:
+        self.bucket = bucket or MemoryBucket()
+        self.location = location
+        self.conditions: Conditions | None = None
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+        self.calls: Counter[str] = Counter()
+        self._keys: dict[str, str] = {}
+
+    @property
+    def identity(self) -> str:
+        """Return the location: there is only one place where memory is."""
+        return f"{self.location} at memory"
+
+    def list(self) -> Listing:
+        """Return all environments of the location."""
+        self._begin("list")
+        self._keys = {}
+        found: dict[str, list[str]] = {}
+        for key in self.bucket.keys():
+            name = self.location.name(key)
+            if key.startswith(self.location.prefix) and name is not None:
+                found.setdefault(name, []).append(key)
+        environments: dict[str, Listed] = {}
+        refused: dict[str, str] = {}
+        for name, keys in found.items():
+            problem = "" if name == ROOT else name_problem(name)
+            if len(keys) > 1:
+                problem = f"{' and '.join(keys)} name the same environment"
+            if problem:
+                refused |= dict.fromkeys(keys, problem)
+            else:
+                self._keys[name] = keys[0]
+                there = self.bucket.objects[keys[0]]
+                environments[name] = Listed(there.etag, len(there.body))
+        self._end("list")
+        return Listing(environments, refused)
+
+    def get(self, name: str) -> RemoteObject | None:
+        """Return an environment file; None: there is none."""
+        self._begin("get", name)
+        there = self.bucket.objects.get(self._key(name))
+        self._end("get", name)
+        return there
+
+    def put(self, name: str, document: Document, *, replaces: str | None) -> str:
+        """Write an environment file in place of the version with this ETag."""
+        self._begin("put", name)
+        written = _stored(document)
+        with self.bucket.lock:
+            there = self.bucket.objects.get(self._key(name))
+            if (there.etag if there else None) != replaces:
+                raise RemoteChangedError(f"Cannot write {name}: another was faster.")
+            self.bucket.objects[self._key(name)] = written
+        self.conditions = Conditions.QUOTED
+        self._end("put", name)
+        return written.etag
+
+    def keep(self, name: str, document: Document) -> None:
+        """Add a version to the history."""
+        self._begin("keep", name)
+        key = self.location.history_key(name, document.modified, document.digest)
+        self.bucket.objects.setdefault(key, _stored(document))
+        self._end("keep", name)
+
+    def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:
+        """Return the lock of one version for one platform; None: there is none."""
+        self._begin("get_lock", name)
+        there = self.bucket.objects.get(self.location.lock_key(name, digest, platform))
+        self._end("get_lock", name)
+        return there.body if there else None
+
+    def put_lock(self, name: str, digest: str, platform: str, body: bytes) -> None:
+        """Add a lock."""
+        self._begin("put_lock", name)
+        key = self.location.lock_key(name, digest, platform)
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        stored = RemoteObject(etag, body, datetime.now(timezone.utc), platform)
+        self.bucket.objects.setdefault(key, stored)
+        self._end("put_lock", name)
+
+    def history(self, name: str) -> list[RemoteObject]:
+        """Return all versions of an environment in the history, the oldest first."""
+        folder = f"{self.location.prefix}{ARCHIVE}/{name}/"
+        return [
+            self.bucket.objects[key]
+            for key in self.bucket.keys()
+            if key.startswith(folder) and key.endswith(".yml")
+        ]
+
+    def _key(self, name: str) -> str:
+        return self._keys.get(name) or self.location.key(name)
+
+    def _begin(self, operation: str, name: str = "") -> None:
+        self.calls[operation] += 1
+        if self.before:
+            self.before(operation, name)
+
+    def _end(self, operation: str, name: str = "") -> None:
+        if self.after:
+            self.after(operation, name)
+
+
+def _stored(document: Document) -> RemoteObject:
+    return RemoteObject(
+        hashlib.sha256(document.body).hexdigest()[:32],
+        document.body,
+        document.modified,
+        document.platform,
+    )

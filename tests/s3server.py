@@ -1,0 +1,207 @@
+"""An S3 server in a thread: moto, with a record of requests and faults on demand."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+import boto3
+from botocore.config import Config
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+# How the server knows the client of the tests, which it neither records nor disturbs.
+ASIDE = "aside-from-the-test"
+
+# What a hook may answer instead of the server: an HTTP status and an S3 error code.
+Fault: TypeAlias = "tuple[int, str] | None"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as it came in."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  # names in lower case
+    body: bytes = field(repr=False)
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that it is about."""
+        return self.path.lstrip("/").partition("/")[0]
+
+    @property
+    def key(self) -> str:
+        """The key that it is about; empty for the bucket itself."""
+        return self.path.lstrip("/").partition("/")[2]
+
+    @property
+    def verb(self) -> str:
+        """The method, with GET of a bucket told apart: LIST."""
+        return "LIST" if self.method == "GET" and not self.key else self.method
+
+    @property
+    def condition(self) -> str | None:
+        """The condition of a write, as `If-Match: ...` or `If-None-Match: *`."""
+        for name in ("If-Match", "If-None-Match"):
+            if value := self.headers.get(name.lower()):
+                return f"{name}: {value}"
+        return None
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What it says in x-amz-meta headers."""
+        start = "x-amz-meta-"
+        return {
+            name.removeprefix(start): value
+            for name, value in self.headers.items()
+            if name.startswith(start)
+        }
+
+
+class S3Server:
+    """An S3 API on a free port of 127.0.0.1, forgetting nothing it was asked.
+
+    `before` is called with each request, ahead of the server: it may answer with a
+    fault, wait, or let another writer win the race. `after` is called when the server
+    has done what it was asked: a fault from it is a reply that was lost. Tests and
+    hooks act through `client`, which is neither recorded nor led through the hooks.
+
+    All servers of a process share their buckets: moto keeps one world. Use fresh names.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.before: Callable[[Request], Fault] | None = None
+        self.after: Callable[[Request], Fault] | None = None
+        self._numbers = itertools.count(1)
+        self._app = create_backend_app("s3")
+        for name in ("werkzeug", "moto"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._server = make_server(
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=Silent
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        # Any: what boto3 makes has no type of its own.
+        self.client: Any = boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(user_agent_extra=ASIDE, s3={"addressing_style": "path"}),
+        )
+
+    def __enter__(self) -> S3Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and free the port."""
+        self.client.close()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def new_bucket(self) -> str:
+        """Create a bucket and return its name, which nobody had before."""
+        name = f"bucket-{next(self._numbers)}-{self._server.server_port}"
+        self.client.create_bucket(Bucket=name)
+        return name
+
+    def reset(self) -> None:
+        """Forget the requests and the hooks; the buckets stay."""
+        self.requests.clear()
+        self.before = self.after = None
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests there were of each verb."""
+        return dict(Counter(request.verb for request in self.requests))
+
+    def keys(self, bucket: str) -> list[str]:
+        """Return all keys in a bucket."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if ASIDE in environ.get("HTTP_USER_AGENT", ""):
+            return self._app(environ, start_response)
+        request = read_request(environ)
+        self.requests.append(request)
+        if self.before and (fault := self.before(request)):
+            return refuse(fault, request, start_response)
+        if not self.after:
+            return self._app(environ, start_response)
+        # The hook is to run after the work, but before the first byte of the reply.
+        reply: list[Any] = []
+        body = b"".join(self._app(environ, lambda *args: reply.extend(args)))
+        if fault := self.after(request):
+            return refuse(fault, request, start_response)
+        start_response(*reply)
+        return [body]
+
+
+class Silent(WSGIRequestHandler):
+    """Answers requests without a word in the output of the tests."""
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def read_request(environ: dict[str, Any]) -> Request:
+    """Return the request in *environ*, whose body can then be read once more."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body = stream.read()
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    # Read in any case: what is left of a body would be taken for the next request.
+    environ["wsgi.input"] = io.BytesIO(body)
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        # As the client wrote it: WSGI's own PATH_INFO is Latin-1 in disguise.
+        path=unquote(environ["REQUEST_URI"].partition("?")[0]),
+        query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+        headers=headers,
+        body=body,
+    )
+
+
+def refuse(
+    fault: tuple[int, str], request: Request, start_response: Callable[..., Any]
+) -> Iterable[bytes]:
+    """Answer with an error as S3 words it; HEAD has no body to word it in."""
+    status, code = fault
+    text = f"<Error><Code>{code}</Code><Message>by a test</Message></Error>"
+    body = b"" if request.method == "HEAD" else text.encode()
+    headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} {code}", headers)
+    return [body]
