@@ -35,6 +35,10 @@ class S3SyncError(_Base):  # type: ignore[misc, valid-type, unused-ignore]
         self.summary = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        # Before 26.7, conda formats the text with `%`, which names and keys may contain.
+        return f"{self.summary}\n{self.hint}" if self.hint else self.summary
+
 
 class UsageError(S3SyncError):
     """An option or a setting makes no sense."""

@@ -1,7 +1,7 @@
 """How S3 is reached: the client, its limits, and what servers other than AWS need.
 
-botocore is imported here and nowhere else, and by the first request only: the import
-takes a fifth of a second, and whoever just constructs a store must not pay it.
+boto3 is imported here and nowhere else, and by the first request only: the import takes
+a fifth of a second, and whoever just constructs a store must not pay it.
 """
 
 from __future__ import annotations
@@ -51,18 +51,21 @@ def connect(access: Access, bucket: str) -> Connection:
 
     Raise StoreError where the AWS configuration or the access makes no sense.
     """
+    import boto3
     import botocore.session
     from botocore.config import Config
 
     operation = Operation("set up the access to S3", bucket, profile=access.profile)
     with translated(operation):
-        session = botocore.session.Session(profile=access.profile)
-        configured = session.get_scoped_config()
+        core = botocore.session.Session(profile=access.profile)
+        configured = core.get_scoped_config()
+        session = boto3.session.Session(
+            botocore_session=core, region_name=access.region
+        )
 
         def client(**options: object) -> BaseClient:
-            return session.create_client(
+            return session.client(
                 "s3",
-                region_name=access.region,
                 endpoint_url=access.endpoint_url,
                 config=Config(**_options(access, configured), **options),
             )

@@ -59,19 +59,20 @@ _BUSY = _meaning(
     "SlowDown ServiceUnavailable InternalError RequestTimeout TooManyRequests "
     "Throttling ThrottlingException RequestThrottled RequestLimitExceeded",
     "the server is busy or out of order",
-    "Try again in some minutes.",
+    "Try again in some minutes. If it stays so, check the endpoint URL.",
 )
 
 #: By the error code in the answer; what HEAD cannot say in a body is a bare status.
 _ANSWERS = (
     _meaning(
         "NoSuchBucket",
-        "there is no bucket {bucket!r} on {server}",
-        "Check the name; `aws s3 mb s3://{bucket}{as_profile}{at_endpoint}` creates it.",
+        "there is no bucket {bucket} on {server}",
+        "Check the name, or create it: "
+        "aws s3 mb s3://{bucket}{as_profile}{at_endpoint}",
     ),
     _meaning(
         "InvalidBucketName",
-        "{bucket!r} cannot be the name of a bucket",
+        "{bucket} cannot be the name of a bucket",
         "Check the name.",
     ),
     _meaning(
@@ -109,7 +110,7 @@ _FAILURES = (
     ),
     _meaning(
         "ProfileNotFound",
-        "there is no profile {profile!r} in the AWS configuration",
+        "there is no profile {profile} in the AWS configuration",
         "`aws configure list-profiles` shows those that there are.",
     ),
     _meaning(
@@ -144,6 +145,11 @@ _FAILURES = (
         "Check the network, and the endpoint URL if you set one.",
     ),
     _meaning(
+        "RecursionError",
+        "{server} answers with redirections only",
+        "Check the endpoint URL: it may have to begin with https.",
+    ),
+    _meaning(
         "ResponseParserError PaginationError",
         "{server} gives answers that are not those of an S3 server",
         "Check the endpoint URL, and whether this network wants you to sign in.",
@@ -170,7 +176,8 @@ def translated(operation: Operation) -> Iterator[None]:
         yield
     except Exception as error:
         # What botocore did not raise is a mistake of ours, and stays visible as one.
-        if not is_foreign(error):
+        # But where a server redirects all requests, botocore recurses without end.
+        if not is_foreign(error) and not isinstance(error, RecursionError):
             raise
         raise _explained(error, operation) from error
 
@@ -178,7 +185,7 @@ def translated(operation: Operation) -> Iterator[None]:
 def error_code(error: BaseException | None) -> str:
     """Return the code of S3's answer; a bare status where the answer had no body."""
     answer = getattr(error, "response", {})
-    return str(answer.get("Error", {}).get("Code", ""))
+    return str(answer.get("Error", {}).get("Code") or "")
 
 
 def error_status(error: Exception) -> int:
@@ -210,11 +217,12 @@ def is_foreign(error: Exception) -> bool:
 
 def _explained(error: Exception, operation: Operation) -> StoreError:
     code, answer = error_code(error), getattr(error, "response", {})
-    said = _line(answer.get("Error", {}).get("Message", ""))
+    # Not all servers have a message: Ceph sends an empty one, which is None here.
+    said = _line(answer.get("Error", {}).get("Message") or "")
     meaning = _answered(error, code) if answer else _failed(error)
     words = _words(operation) | {
         "region": _region(answer),
-        "text": f"S3 refuses: {said}" if answer else _line(str(error)),
+        "text": f"S3 refuses: {said}".rstrip(": ") if answer else _line(str(error)),
     }
     why = meaning.why.format_map(words)
     if code:

@@ -76,7 +76,7 @@ class MemoryStore:
         self._begin("list")
         self._keys = {}
         found: dict[str, list[str]] = {}
-        for key in self.bucket.keys():
+        for key in sorted(self.bucket.objects):
             name = self.location.name(key)
             if key.startswith(self.location.prefix) and name is not None:
                 found.setdefault(name, []).append(key)
@@ -138,14 +138,14 @@ class MemoryStore:
         self.bucket.objects.setdefault(key, stored)
         self._end("put_lock", name)
 
-    def history(self, name: str) -> list[RemoteObject]:
+    def history(self, name: str) -> tuple[RemoteObject, ...]:
         """Return all versions of an environment in the history, the oldest first."""
         folder = f"{self.location.prefix}{ARCHIVE}/{name}/"
-        return [
+        return tuple(
             self.bucket.objects[key]
-            for key in self.bucket.keys()
+            for key in sorted(self.bucket.objects)
             if key.startswith(folder) and key.endswith(".yml")
-        ]
+        )
 
     def _key(self, name: str) -> str:
         return self._keys.get(name) or self.location.key(name)

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
 THEN = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=timezone.utc)
 
-NAMES = ["e1", "root", "ünï-çødé", "环境", "100%", "%41", "a+b", "q?a=b&c", "it's", "e~1"]
+NAMES = [
+    "e1",
+    "root",
+    "ünï-çødé",
+    "环境",
+    "100%",
+    "%41",
+    "a+b",
+    "q?a=b&c",
+    "it's",
+    "e~1",
+]
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,7 @@ def one_at_a_time(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make moto check a condition and write in one go, as S3 does."""
     app, lock = s3._app, Lock()
 
-    def guarded(*args: Any) -> list[bytes]:  # noqa: ANN401
+    def guarded(*args: Any) -> list[bytes]:
         with lock:
             return [b"".join(app(*args))]
 
