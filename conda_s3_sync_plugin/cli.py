@@ -9,13 +9,14 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import ArgumentParser, Namespace, _ArgumentGroup
     from collections.abc import Callable
 
+    from .exceptions import S3SyncError
     from .models import Result
+    from .options import Options, Surroundings
     from .protocols import Engine, Watcher
     from .report import Bar
-    from .settings import Options, Surroundings
 
 DESCRIPTION = (
     "Keep conda environments in step on all your machines, through an S3 bucket."
@@ -43,14 +44,22 @@ def add_options(parser: ArgumentParser) -> None:
 
     Runs on every conda command: keep it light.
     """
-    # Not `name`, `prefix` and the like: conda itself would read those.
+    # Not `name`, `prefix`, `force` and the like: conda itself would read those.
     parser.add_argument(
         "location",
         nargs="?",
         metavar="BUCKET[/PATH]",
         help="what to synchronize with; by default the setting s3_sync_location",
     )
-    which = parser.add_argument_group("environments that take part")
+    _add_scope(parser.add_argument_group("environments that take part"))
+    _add_policy(parser.add_argument_group("how"))
+    where = parser.add_argument_group("S3")
+    where.add_argument("--profile", help="profile of the AWS configuration")
+    where.add_argument("--region", help="region of the bucket")
+    where.add_argument("--endpoint-url", metavar="URL", help="an S3 server of your own")
+
+
+def _add_scope(which: _ArgumentGroup) -> None:
     which.add_argument(
         "-n",
         "--name",
@@ -75,7 +84,9 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="PATH",
         help="environments of this conda, where it is not the one running",
     )
-    how = parser.add_argument_group("how")
+
+
+def _add_policy(how: _ArgumentGroup) -> None:
     ways = how.add_mutually_exclusive_group()
     for way in ("push", "pull"):
         ways.add_argument(
@@ -100,12 +111,9 @@ def add_options(parser: ArgumentParser) -> None:
     how.add_argument(
         "--force",
         action="store_true",
+        dest="unchecked",
         help="go on where a safety check would stop the run",
     )
-    where = parser.add_argument_group("S3")
-    where.add_argument("--profile", help="profile of the AWS configuration")
-    where.add_argument("--region", help="region of the bucket")
-    where.add_argument("--endpoint-url", metavar="URL", help="an S3 server of your own")
 
 
 def execute(
@@ -120,8 +128,8 @@ def execute(
     one document on stdout.
     """
     from .exceptions import S3SyncError
-    from .report import Lines, Silence, document, failure, is_success
-    from .settings import Options
+    from .options import Options
+    from .report import Lines, Silence, document, is_success
 
     lines: Lines | Silence
     if surroundings.json:
@@ -134,14 +142,23 @@ def execute(
         options = Options.read(args, surroundings.configured)
         result = synchronize(options, surroundings, make_engine, lines)
     except S3SyncError as error:
-        if not surroundings.json:
-            raise
-        _print_json(failure(error, args.location or ""))
-        return error.return_code
+        return refuse(error, args.location, json=surroundings.json)
+    finally:
+        lines.close()
     lines.end(result)
     if surroundings.json:
         _print_json(document(result))
     return 0 if is_success(result) else 1
+
+
+def refuse(error: S3SyncError, location: str | None, *, json: bool) -> int:
+    """End a run that cannot begin: raise its error, or print that as a document."""
+    from .report import failure
+
+    if not json:
+        raise error
+    _print_json(failure(error, location or ""))
+    return error.return_code
 
 
 def synchronize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOCK_FORMAT: Final = 1
 
 #: libyaml where there is one: ten times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BASE_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 #: Far more than an environment file needs; libyaml's loader crashes on very deep ones.
 _DEEPEST = 16
@@ -27,11 +27,23 @@ _DEEPEST = 16
 #: Activation scripts put these names into shell code as they are.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+#: What no environment of a process can hold.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
 #: pip takes an option anywhere in a requirement, and expands `${NAME}`.
 _PIP_OPTION = re.compile(r"(^|\s)-|\$\{")
 
-#: What pip would read, and run, from the disk of this machine.
-_PIP_LOCAL = re.compile(r"^[./~\\]|(^|@\s*|\+)file:|^[A-Za-z]:[\\/]", re.IGNORECASE)
+#: What pip would read, and run, from the disk of this machine: a folder has a slash or
+#: a dot, an archive its ending.
+_PIP_LOCAL = re.compile(
+    r"[/\\]|^\s*[.~]|(^|@|\+)\s*file:|"
+    r"^[^;@\[]+\.(whl|zip|tar(\.\w+)?|t[bglx]z2?)\s*($|[;\[])",
+    re.IGNORECASE,
+)
+_PIP_URL = re.compile(
+    r"\s*([^/\\@;]*@)?\s*([a-z]+\+)?(https?|ssh|git|svn|s?ftp)://\S+(\s*;[^/\\]*)?",
+    re.IGNORECASE,
+)
 
 #: These become a file in the package cache and a folder in the bucket.
 _ARCHIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+-]*\.(?:conda|tar\.bz2)")
@@ -59,7 +71,11 @@ def render(
     }
     if variables:
         document["variables"] = dict(sorted(variables.items()))
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10**6)
+    # Where they are not escaped, YAML reads some of the line breaks as spaces.
+    is_plain = all(map(str.isprintable, (variables or {}).values()))
+    text = yaml.safe_dump(
+        document, sort_keys=False, allow_unicode=is_plain, width=10**6
+    )
     return parse(text.encode())
 
 
@@ -78,17 +94,38 @@ def parse(body: bytes) -> EnvFile:
     return EnvFile(body, digest, tuple(channels), tuple(specs), tuple(pip), variables)
 
 
+class _Loader(_BASE_LOADER):  # type: ignore[misc, valid-type, unused-ignore]
+    """Take each scalar as the text it is, or None: no numbers, dates or objects."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str | None:
+        text: str = super().construct_scalar(node)
+        is_null = text in ("", "~", "null") and not node.style  # it has no quotes
+        return None if is_null else text
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            # One reader would take the first of two, another one the last.
+            raise yaml.constructor.ConstructorError(problem_mark=node.start_mark)
+        return mapping
+
+
 def _load(body: bytes) -> object:
     try:
         depth = 0
-        for event in yaml.parse(body, _LOADER):
+        for event in yaml.parse(body, _Loader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
                 raise EnvFileError("It is nested too deeply for an environment file.")
-        return yaml.load(body, _LOADER)  # noqa: S506 (both loaders are safe ones)
+            if isinstance(event, yaml.AliasEvent):
+                # A few of them say the same thing a billion times.
+                raise EnvFileError("It has YAML aliases, which are refused.")
+        return yaml.load(body, _Loader)  # noqa: S506 (it makes nothing but text)
     except (yaml.YAMLError, ValueError) as error:
-        # ValueError: not text in any encoding, or a date such as 2026-99-99.
+        # ValueError: not text in any encoding.
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise EnvFileError(f"It is not valid YAML{where}.") from None
@@ -123,7 +160,9 @@ def _split(dependencies: object) -> tuple[list[str], list[str]]:
         else:
             specs += _strings([entry], "dependencies")
     for requirement in pip:
-        if _PIP_OPTION.search(requirement) or _PIP_LOCAL.search(requirement):
+        if _PIP_OPTION.search(requirement) or (
+            _PIP_LOCAL.search(requirement) and not _PIP_URL.fullmatch(requirement)
+        ):
             raise EnvFileError(
                 f"It asks pip for {requirement[:60]!r}: options, local files and "
                 "folders are refused, because they would run as you."
@@ -148,9 +187,9 @@ def _variables(entries: object) -> dict[str, str]:
     for name, value in (entries or {}).items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             raise EnvFileError("One of its variables has an impossible name.")
-        if not isinstance(value, str | int | float) or "\0" in str(value):
+        if not isinstance(value, str) or _NO_TEXT.search(value):
             raise EnvFileError(f"Its variable {name} is no plain text.")
-        variables[name] = str(value)
+        variables[name] = value
     return dict(sorted(variables.items()))
 
 

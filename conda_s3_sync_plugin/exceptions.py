@@ -36,7 +36,7 @@ class S3SyncError(_Base):  # type: ignore[misc, valid-type, unused-ignore]
         self.hint = hint
 
     def __str__(self) -> str:
-        # Before 26.7, conda formats the text with `%`, which names and keys may contain.
+        # Before 26.7, conda formats the text with `%`, which a name may contain.
         return f"{self.summary}\n{self.hint}" if self.hint else self.summary
 
 

@@ -23,7 +23,8 @@ ROOT = "root"
 #: S3's rule for new buckets, and the underscores and capitals of old ones.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
-#: Room for the longest history key below a long PATH, and for a file name.
+#: Room for the longest history key below a long PATH, and for a file name: in bytes, as
+#: S3 and file systems count.
 _LONGEST_NAME = 128
 
 
@@ -51,6 +52,11 @@ class Location:
             raise LocationError(
                 f"{text!r} has a path with dots for a segment.",
                 hint="S3 has no folders: write the path out, such as my-bucket/a/b.",
+            )
+        if ARCHIVE in segments:
+            raise LocationError(
+                f"{text!r} leads into the history of another location.",
+                hint=f"Leave out {ARCHIVE} and what follows it.",
             )
         return cls(bucket, "/".join(segments))
 
@@ -96,8 +102,8 @@ def name_problem(name: str) -> str:
     """
     if not name or name.startswith((".", "-")):
         return "a name must not be empty, nor begin with a dot or a dash"
-    if len(name) > _LONGEST_NAME:
-        return f"a name must not be longer than {_LONGEST_NAME} characters"
+    if len(name.encode(errors="replace")) > _LONGEST_NAME:
+        return f"a name must not be longer than {_LONGEST_NAME} bytes"
     if name in ("base", ROOT):
         return f"{name!r} is the name of the base environment"
     if bad := [sign for sign in name if sign in "/\\:#" or sign.isspace()]:

@@ -122,6 +122,7 @@ class Baseline:
     #: Empty where a pull was begun and not finished: the prefix then holds
     #: something that nobody made on purpose.
     stamp: str
+    #: Empty, as the ETag, where a pull was begun and has not succeeded.
     remote: str
     etag: str
     #: UTC: the time of the version that both sides agreed on.

@@ -78,6 +78,8 @@ def reconcile(seen: Observation) -> Step:
     if (here, there) == (_A, _A):
         return Step(seen.name, Action.SKIP, "neither here nor in the bucket", 16)
     row, action, reason = _DECISIONS[here, there]
+    if (here, there) == (_S, _R) and base and not base.remote:
+        return _half_done(seen.name, row)
     if action is not Action.NOTHING and _are_equal(seen.local, seen.remote):
         return Step(
             seen.name, Action.ADOPT, "the same on both sides", _ADOPTED.get(row, row)
@@ -85,6 +87,21 @@ def reconcile(seen: Observation) -> Step:
     mover = seen.remote if action is Action.PULL else seen.local
     modified = mover.modified if isinstance(mover, Version) else None
     return Step(seen.name, action, reason, row, modified)
+
+
+def _half_done(name: str, row: int) -> Step:
+    """Leave alone what a pull has begun and can no longer finish: it is nobody's work.
+
+    Whatever it was before is in the history.
+    """
+    return Step(
+        name,
+        Action.SKIP,
+        "left half done by a pull, and missing in the bucket",
+        row,
+        hint=f"Be rid of it: conda env remove -n {name}; or keep it as it is, under "
+        f"another name: conda rename -n {name} NEW_NAME",
+    )
 
 
 def _change(side: Side, digest: str | None) -> Change:
@@ -170,9 +187,8 @@ def _hold_back(step: Step, direction: Direction) -> Step:
     if step.action not in wrong:
         return step
     kept = Action.CONFLICT if step.row in (4, 9) else Action.HOLD
-    return replace(
-        step, action=kept, reason=f"{step.reason} (--{direction}-only)", hint=""
-    )
+    reason = f"{step.reason} (--{direction}-only)"
+    return replace(step, action=kept, reason=reason, modified=None, hint="")
 
 
 def check_sides(observations: Iterable[Observation], location: str) -> None:

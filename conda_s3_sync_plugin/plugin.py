@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from conda.plugins.types import CondaSetting, CondaSubcommand
 
+    from .options import Options
     from .protocols import Engine
-    from .settings import Options
 
 #: What `conda.plugins.hookimpl` is, too; this one can be had without importing conda.
 hookimpl = pluggy.HookimplMarker("conda")
@@ -46,15 +46,13 @@ def conda_settings() -> Iterable[CondaSetting]:
     from .settings import SETTINGS
 
     for setting in SETTINGS:
+        # Which values make sense is told by `conda s3-sync` itself: a validation here
+        # would make `conda config --show` fail, which is where people look it up.
         yield CondaSetting(
             name=setting.name,
             description=setting.description,
             parameter=PrimitiveParameter(
-                setting.default,
-                element_type=type(setting.default),
-                validation=lambda value, setting=setting: (
-                    setting.problem(value) or True
-                ),
+                setting.default, element_type=type(setting.default)
             ),
         )
 
@@ -79,11 +77,19 @@ def configure_parser(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """Run `conda s3-sync`, and return its exit code."""
-    from .cli import execute
-    from .report import conda_bar
-    from .settings import conda_surroundings
+    from conda.base.context import context
+    from conda.common.configuration import ConfigurationError
 
-    surroundings = conda_surroundings()
+    from .cli import execute, refuse
+    from .exceptions import UsageError
+    from .options import conda_surroundings
+    from .report import conda_bar
+
+    try:
+        surroundings = conda_surroundings()
+    except ConfigurationError as error:
+        # A setting whose value is not even of its type: nothing can be read then.
+        return refuse(UsageError(str(error)), args.location, json=bool(context.json))
     show_bar = sys.stdout.isatty() and not (surroundings.json or surroundings.quiet)
     return execute(args, surroundings, make_engine, conda_bar if show_bar else None)
 

@@ -65,6 +65,9 @@ class Silence:
     def finish(self, outcome: Outcome) -> None:
         """Do nothing."""
 
+    def close(self) -> None:
+        """Do nothing."""
+
     def end(self, result: Result) -> None:
         """Do nothing."""
 
@@ -114,11 +117,19 @@ class Lines:
         else:
             self._flush()
 
-    def end(self, result: Result) -> None:
-        """Write what is left: of a dry run all lines, and the summary."""
+    def close(self) -> None:
+        """Take the bar away, and write what has waited for that; also on the way out.
+
+        What was done before a run broke off is told, too.
+        """
         if self._bar:
             self._bar.close()
+            self._bar = None
         self._flush()
+
+    def end(self, result: Result) -> None:
+        """Write what is left: of a dry run all lines, and the summary."""
+        self.close()
         if result.dry_run:
             self._waiting = list(result.outcomes)
             self._flush()
@@ -149,8 +160,16 @@ class Lines:
 
     @staticmethod
     def _write(line: str, stream: TextIO) -> None:
-        stream.write(f"{line.rstrip()}\n")
+        stream.write(f"{_visible(line.rstrip())}\n")
         stream.flush()
+
+
+def _visible(text: str) -> str:
+    """Spell out what a terminal would obey, or cannot show: names may hold anything."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
+    )
 
 
 def error_summary(error: BaseException) -> str:

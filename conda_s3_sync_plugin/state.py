@@ -25,6 +25,17 @@ else:
 #: Raised with each change that older releases would misread.
 STATE_FORMAT: Final = 1
 
+#: What reading raises where the file is not what was written: truncated, edited by
+#: hand, nested without end, with times at the edge of the calendar.
+_BROKEN: Final = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 #: Beside what conda itself keeps for a user.
 DEFAULT_FOLDER: Final = Path("~/.conda/s3-sync")
 
@@ -48,19 +59,21 @@ class State:
         path = self.folder / "lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = path.open("a+", encoding="utf-8")
+            file = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise StateError(f"{path} cannot be written: {error.strerror}") from None
         with file:
             try:
                 _lock(file)
-            except OSError:
+            except (BlockingIOError, PermissionError):  # the latter: on Windows
                 file.seek(0)
                 holder = file.read().strip() or "an unknown process"
                 raise StateError(
                     f"Another conda s3-sync is running: {holder}.",
                     hint="Wait until it has ended, and run the command again.",
                 ) from None
+            except OSError as error:  # some network file systems have no locks
+                raise StateError(f"{path} cannot be locked: {error.strerror}") from None
             file.truncate(0)
             file.write(_me())
             file.flush()
@@ -88,7 +101,7 @@ class State:
             return empty
         except OSError as error:
             raise StateError(f"{self._file} cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except _BROKEN:
             problem = "is broken"
         else:
             if known:

@@ -1,0 +1,120 @@
+"""What one run is asked to do: flags before settings, settings before defaults."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .exceptions import UsageError
+from .location import ROOT, Location, name_problem
+from .models import Direction, Policy, Prefer, Scope
+from .settings import SETTINGS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run is asked to do."""
+
+    location: Location
+    scope: Scope = Scope()
+    policy: Policy = Policy()
+    prune: bool = True
+    force: bool = False
+    conda_bin: str = ""
+    secrets: bool = False
+    record_host: bool = True
+    profile: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+
+    @classmethod
+    def read(cls, args: Namespace, configured: Mapping[str, Any]) -> Options:
+        """Take each option from its flag or else from its setting; raise UsageError."""
+        for setting in SETTINGS:
+            value = configured[setting.name]
+            if setting.choices and value not in setting.choices:
+                choices = ", ".join(setting.choices)
+                raise UsageError(f"{setting.name} is one of {choices}, not {value!r}.")
+
+        def either(name: str, setting: str) -> Any:  # noqa: ANN401
+            flag = getattr(args, name)
+            return configured[f"s3_sync_{setting}"] if flag is None else flag
+
+        location = either("location", "location")
+        if not location:
+            raise UsageError(
+                "No location is given.",
+                hint="Name one, conda s3-sync BUCKET[/PATH], or set it for good: "
+                "conda config --set plugins.s3_sync_location BUCKET[/PATH]",
+            )
+        return cls(
+            location=Location.parse(location),
+            scope=_scope(
+                args.names or (),
+                either("path_filter", "path_filter"),
+                root=bool(either("include_root_env", "include_root_env")),
+            ),
+            policy=Policy(
+                Prefer(either("prefer", "prefer")),
+                Direction(either("direction", "direction")),
+            ),
+            prune=bool(either("prune", "prune")),
+            force=bool(args.unchecked),
+            conda_bin=args.conda_bin or "",
+            secrets=bool(configured["s3_sync_secret_variables"]),
+            record_host=bool(configured["s3_sync_record_host"]),
+            profile=either("profile", "profile"),
+            region=either("region", "region"),
+            endpoint_url=either("endpoint_url", "endpoint_url"),
+        )
+
+
+def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:
+    for name in names:
+        if name in ("base", ROOT) and not root:
+            raise UsageError(
+                f"-n {name}: the base environment takes part only if it is asked for.",
+                hint=f"Use --include-root-env -n {ROOT}.",
+            )
+        if name != ROOT and (problem := name_problem(name)):
+            raise UsageError(f"-n {name!r}: {problem}.")
+    return Scope(frozenset(names), _pattern(path_filter), root)
+
+
+def _pattern(text: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise UsageError(f"{text!r} is no regular expression: {error}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the program that we are part of was told: conda, or our own command."""
+
+    #: Setting -> value, from the environment, from configuration files, or its default.
+    configured: Mapping[str, Any]
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    dry_run: bool = False
+    offline: bool = False
+
+
+def conda_surroundings() -> Surroundings:
+    """Return what the running conda was told."""
+    from conda.base.context import context
+
+    return Surroundings(
+        {setting.name: getattr(context.plugins, setting.name) for setting in SETTINGS},
+        json=bool(context.json),
+        quiet=bool(context.quiet),
+        verbose=context.verbosity > 0,
+        dry_run=bool(context.dry_run),
+        offline=bool(context.offline),
+    )
