@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .envfile import parse, parse_lock, render_lock
@@ -21,13 +22,14 @@ from .exceptions import (
     StoreError,
 )
 from .location import ROOT
-from .models import Action, Baseline, Document, LocalEnv, Version
+from .models import Action, Baseline, Document, LocalEnv
+from .observe import Fetched, Here, There, read
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
-    from datetime import datetime
+    from pathlib import Path
 
-    from .models import EnvFile, Export, Lock, RemoteObject, Step
+    from .models import Export, Lock, Step
     from .observe import Sight
     from .protocols import Engine, Store
     from .state import Memory
@@ -38,17 +40,14 @@ if TYPE_CHECKING:
 #: observed any more, and another S3SyncError where it fails.  Nothing is lost on any.
 Job = Callable[[], tuple[str, ...]]
 
-#: What only has to be remembered.
-_SILENT = (Action.NOTHING, Action.ADOPT, Action.FORGET)
-
 
 @dataclass(frozen=True, slots=True)
 class _Download:
     """All that a pull needs from the bucket."""
 
-    sight: Sight
+    fetched: Fetched
     lock: Lock | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Applier:
@@ -75,17 +74,23 @@ class Applier:
 
     def begin(self, step: Step, sight: Sight) -> Job:
         """Start the transfers of a step; return what is left to do in this thread."""
-        if step.action in _SILENT:
-            return lambda: self._remember(sight)
-        if step.action is Action.PULL:
-            download = self._pool.submit(self._download, sight)
+        action, here, there = step.action, sight.here, sight.there
+        if action is Action.FORGET:
+            return partial(self._forget, sight.name)
+        if action is Action.PULL and isinstance(there, There):
+            download = self._pool.submit(self._download, sight.name, there)
             self._downloads.append(download)
-            return lambda: self._pull(download.result())
-        if step.action is Action.PUSH and (export := sight.export):
-            upload = self._pool.submit(self._push, sight, export)
-            return lambda: self._finish_push(sight, export, upload.result())
-        if step.action is Action.PUSH:
-            return lambda: self._push_again(sight)
+            return lambda: self._pull(sight, download.result())
+        if action is Action.PUSH and isinstance(here, Here):
+            if here.export is None:
+                return partial(self._push_again, sight, here)
+            export = here.export
+            upload = self._pool.submit(self._push, sight, here, export)
+            return lambda: self._finish_push(sight, here, export, upload.result())
+        if action in (Action.NOTHING, Action.ADOPT) and (
+            isinstance(here, Here) and isinstance(there, There)
+        ):
+            return partial(self._remember, sight.name, here, there)
         return tuple
 
     def fetch_ahead(self) -> None:
@@ -100,95 +105,96 @@ class Applier:
             with contextlib.suppress(S3SyncError):
                 self._engine.fetch(locks)
 
-    def _remember(self, sight: Sight) -> tuple[str, ...]:
-        """Note that both sides are in step as they are; absent ones are forgotten."""
-        here, there = sight.observation.local, sight.observation.remote
-        if not isinstance(here, Version) or not isinstance(there, Version):
-            self._memory.remember(sight.name, None)
-            return ()
-        if sight.env is None or sight.etag is None:
-            raise AssertionError(f"two sides, but one was not seen: {sight}")
-        self._keep_foreign(sight.name, sight.remote, sight.file)
-        baseline = Baseline(
-            here.digest,
-            sight.env.stamp,
-            there.digest,
-            sight.etag,
-            max(here.modified, there.modified),
-        )
-        self._memory.remember(sight.name, baseline)
+    def _forget(self, name: str) -> tuple[str, ...]:
+        self._memory.remember(name, None)
         return ()
 
-    def _push_again(self, sight: Sight) -> tuple[str, ...]:
-        """Push an environment that is as it was the last time, and so was not read."""
-        if sight.env is None:
-            raise AssertionError(f"nothing to push: {sight}")
-        export = self._engine.export(sight.env)
-        return self._finish_push(sight, export, self._push(sight, export))
+    def _remember(self, name: str, here: Here, there: There) -> tuple[str, ...]:
+        """Note that both sides are in step as they are."""
+        if there.fetched and not self._keep_foreign(name, there.fetched):
+            return ()  # what is remembered may be overwritten: the history comes first
+        baseline = Baseline(
+            here.version.digest,
+            here.env.stamp,
+            there.version.digest,
+            there.etag,
+            max(here.version.modified, there.version.modified),
+        )
+        self._memory.remember(name, baseline)
+        return ()
 
-    def _push(self, sight: Sight, export: Export) -> str:
+    def _push_again(self, sight: Sight, here: Here) -> tuple[str, ...]:
+        """Push an environment that is as it was the last time, and so was not read."""
+        export = read(self._engine, here.env)
+        etag = self._push(sight, here, export)
+        return self._finish_push(sight, here, export, etag)
+
+    def _push(self, sight: Sight, here: Here, export: Export) -> str:
         """Write an environment to the bucket, and return the ETag of its file.
 
-        What it replaces there is in the history first: it was written by us, or seen
-        and kept, or it is kept now.
+        What it replaces there is in the history first: a baseline has the ETag of only
+        what was written by us, or seen and kept; anything else is kept now.
         """
-        if sight.remote and sight.file:
-            self._keep(sight.name, sight.remote, sight.file)
-        document = self._publish(sight, export)
-        return self._store.put(sight.name, document, replaces=sight.etag)
+        there = sight.there if isinstance(sight.there, There) else None
+        if there and there.fetched:
+            self._keep(sight.name, there.fetched)
+        document = self._publish(sight.name, here, export)
+        replaces = there.etag if there else None
+        return self._store.put(sight.name, document, replaces=replaces)
 
-    def _finish_push(self, sight: Sight, export: Export, etag: str) -> tuple[str, ...]:
-        if sight.env is None:
-            raise AssertionError(f"nothing was pushed: {sight}")
-        digest = export.file.digest
-        baseline = Baseline(digest, sight.env.stamp, digest, etag, _modified(sight))
+    def _finish_push(
+        self, sight: Sight, here: Here, export: Export, etag: str
+    ) -> tuple[str, ...]:
+        digest, modified = export.file.digest, here.version.modified
+        baseline = Baseline(digest, here.env.stamp, digest, etag, modified)
         self._memory.remember(sight.name, baseline)
         return export.warnings
 
-    def _download(self, sight: Sight) -> _Download:
+    def _download(self, name: str, there: There) -> _Download:
         """Get what is pulled: the file, unless observing has it, and its lock."""
-        if sight.remote is None:
-            remote = self._store.get(sight.name)
-            if remote is None or remote.etag != sight.etag:
-                raise RemoteChangedError(
-                    f"{sight.name} has just changed in the bucket."
-                )
-            sight = replace(sight, remote=remote, file=parse(remote.body))
+        fetched = there.fetched
+        if fetched is None:
+            remote = self._store.get(name)
+            if remote is None or remote.etag != there.etag:
+                raise RemoteChangedError(f"{name} has just changed in the bucket.")
+            fetched = Fetched(remote, parse(remote.body))
         try:
-            return _Download(sight, self._lock(sight), ())
+            return _Download(fetched, self._lock(name, fetched))
         except EnvFileError as error:
-            return _Download(sight, None, (f"{error.summary} It was solved for anew.",))
+            note = f"{error.summary} It was solved for anew."
+            return _Download(fetched, None, (note,))
 
-    def _lock(self, sight: Sight) -> Lock | None:
+    def _lock(self, name: str, fetched: Fetched) -> Lock | None:
         """Get the lock for this platform, or else for where the file was made."""
-        if sight.remote is None or sight.file is None:
-            return None
-        digest = sight.file.digest
-        platforms = dict.fromkeys((self._engine.platform, sight.remote.platform))
+        digest = fetched.file.digest
+        platforms = dict.fromkeys((self._engine.platform, fetched.remote.platform))
         for platform in filter(None, platforms):
-            body = self._store.get_lock(sight.name, digest, platform)
+            body = self._store.get_lock(name, digest, platform)
             if body is not None:
                 return parse_lock(body, digest=digest, platform=platform)
         return None
 
-    def _pull(self, download: _Download) -> tuple[str, ...]:
+    def _pull(self, sight: Sight, download: _Download) -> tuple[str, ...]:
         """Make the environment here what the bucket says."""
-        sight = download.sight
-        remote, file = sight.remote, sight.file
-        if remote is None or file is None:
-            raise AssertionError(f"nothing to pull: {sight}")
-        self._keep_foreign(sight.name, remote, file)
+        name, remote = sight.name, download.fetched.remote
+        prefix = self._prefix(sight)
+        is_kept = self._keep_foreign(name, download.fetched)
         self._keep_local(sight)
         old = sight.baseline
         # From here to the end of the pull, the prefix may be half of something.
         begun = Baseline(old.local if old else "", "", "", "", remote.modified)
-        self._memory.remember(sight.name, begun)
+        self._memory.remember(name, begun)
+        if not self._is_unchanged(sight, prefix):
+            # Nothing was done yet: what is there now is somebody's work.
+            self._memory.remember(name, old)
+            raise LocalChangedError(
+                f"{prefix} has just been changed by another program."
+            )
         try:
-            self._check_unchanged(sight)
             notes = self._engine.apply(
-                sight.name,
-                sight.prefix,
-                file,
+                name,
+                prefix,
+                download.fetched.file,
                 download.lock,
                 modified=remote.modified,
                 origin=remote.platform,
@@ -196,93 +202,98 @@ class Applier:
             )
         except BaseException:
             with contextlib.suppress(S3SyncError):
-                self._remember_failure(sight)
+                self._remember_failure(sight, prefix)
             raise
-        notes += self._finish_pull(sight, remote, file, download.lock)
+        notes += self._finish_pull(name, prefix, download, is_kept)
         return (*download.notes, *notes)
 
-    def _remember_failure(self, sight: Sight) -> None:
+    def _remember_failure(self, sight: Sight, prefix: Path) -> None:
         """Note what a failed pull has left: to be pulled again, and nobody's edit."""
-        env = self._engine.look(sight.name, sight.prefix)
-        if self._is_unchanged(sight):
+        if self._is_unchanged(sight, prefix):
             self._memory.remember(sight.name, sight.baseline)
-        elif isinstance(env, LocalEnv):
-            digest = self._engine.export(env).file.digest
+            return
+        env = self._engine.look(sight.name, prefix)
+        if isinstance(env, LocalEnv):
+            digest = read(self._engine, env).file.digest
             left = Baseline(digest, env.stamp, "", "", env.modified)
             self._memory.remember(sight.name, left)
 
     def _finish_pull(
-        self, sight: Sight, remote: RemoteObject, file: EnvFile, lock: Lock | None
+        self, name: str, prefix: Path, download: _Download, is_kept: bool
     ) -> tuple[str, ...]:
         """Learn what the environment is now, and share what a solve has found."""
-        env = self._engine.look(sight.name, sight.prefix)
+        env = self._engine.look(name, prefix)
         if not isinstance(env, LocalEnv):
-            raise LocalChangedError(f"{sight.prefix} has just been removed.")
-        export = self._engine.export(env)
-        platform = self._engine.platform
-        notes: tuple[str, ...] = ()
-        is_mirror = self._prune and sight.name != ROOT
-        if (
-            is_mirror
-            and not (lock and lock.platform == platform)
-            and not self._pull_only
-        ):
-            body = render_lock(replace(export.lock, digest=file.digest))
-            try:
-                self._store.put_lock(sight.name, file.digest, platform, body)
-            except StoreError as error:  # the environment is whole without it
-                notes = (f"its lock could not be shared: {error.summary}",)
-        self._memory.remember(
-            sight.name,
-            Baseline(
-                export.file.digest, env.stamp, file.digest, remote.etag, remote.modified
-            ),
+            raise LocalChangedError(f"{prefix} has just been removed.")
+        export = read(self._engine, env)
+        notes = self._share_lock(name, export, download)
+        remote, digest = download.fetched.remote, download.fetched.file.digest
+        baseline = Baseline(
+            export.file.digest,
+            env.stamp,
+            digest,
+            # Without its ETag it is read again next time, and kept before a push.
+            remote.etag if is_kept else "",
+            remote.modified,
         )
+        self._memory.remember(name, baseline)
         return notes
 
-    def _publish(self, sight: Sight, export: Export) -> Document:
+    def _share_lock(
+        self, name: str, export: Export, download: _Download
+    ) -> tuple[str, ...]:
+        """Spare the next machine of this platform the solve, if there was one."""
+        platform, digest = self._engine.platform, download.fetched.file.digest
+        was_locked = download.lock is not None and download.lock.platform == platform
+        is_mirror = self._prune and name != ROOT
+        if was_locked or not is_mirror or self._pull_only:
+            return ()
+        body = render_lock(replace(export.lock, digest=digest))
+        try:
+            self._store.put_lock(name, digest, platform, body)
+        except StoreError as error:  # the environment is whole without it
+            return (f"its lock could not be shared: {error.summary}",)
+        return ()
+
+    def _publish(self, name: str, here: Here, export: Export) -> Document:
         """Write the lock and the history entry of what an environment is."""
         file, platform = export.file, self._engine.platform
-        self._store.put_lock(
-            sight.name, file.digest, platform, render_lock(export.lock)
-        )
-        document = Document(file.body, file.digest, _modified(sight), platform)
-        self._store.keep(sight.name, document)
+        self._store.put_lock(name, file.digest, platform, render_lock(export.lock))
+        document = Document(file.body, file.digest, here.version.modified, platform)
+        self._store.keep(name, document)
         return document
 
     def _keep_local(self, sight: Sight) -> None:
         """Put what a pull is going to overwrite into the history."""
-        old = sight.baseline
-        if sight.export and not (old and old.local == sight.export.file.digest):
-            self._publish(sight, sight.export)
+        here, old = sight.here, sight.baseline
+        if not isinstance(here, Here) or here.export is None:
+            return
+        if old is None or old.local != here.version.digest:
+            self._publish(sight.name, here, here.export)
 
-    def _keep_foreign(
-        self, name: str, remote: RemoteObject | None, file: EnvFile | None
-    ) -> None:
-        """Put what another program wrote into the history: it does not do that."""
-        if remote and file and remote.foreign and not self._pull_only:
-            self._keep(name, remote, file)
+    def _keep_foreign(self, name: str, fetched: Fetched) -> bool:
+        """Put what another program wrote into the history: it does not do that.
 
-    def _keep(self, name: str, remote: RemoteObject, file: EnvFile) -> None:
-        self._store.keep(
-            name, Document(remote.body, file.digest, remote.modified, remote.platform)
-        )
+        Return whether it is there now: a run that only pulls leaves that to others.
+        """
+        if fetched.remote.foreign and self._pull_only:
+            return False
+        if fetched.remote.foreign:
+            self._keep(name, fetched)
+        return True
 
-    def _check_unchanged(self, sight: Sight) -> None:
-        if not self._is_unchanged(sight):
-            raise LocalChangedError(
-                f"{sight.prefix} has just been changed by another program."
-            )
+    def _keep(self, name: str, fetched: Fetched) -> None:
+        remote, digest = fetched.remote, fetched.file.digest
+        document = Document(remote.body, digest, remote.modified, remote.platform)
+        self._store.keep(name, document)
 
-    def _is_unchanged(self, sight: Sight) -> bool:
-        env = self._engine.look(sight.name, sight.prefix)
-        if env is None or sight.env is None:
-            return env is sight.env
-        return isinstance(env, LocalEnv) and env.stamp == sight.env.stamp
+    def _prefix(self, sight: Sight) -> Path:
+        if isinstance(sight.here, Here):
+            return sight.here.env.prefix
+        return self._engine.prefix_for(sight.name)
 
-
-def _modified(sight: Sight) -> datetime:
-    here = sight.observation.local
-    if not isinstance(here, Version):
-        raise AssertionError(f"nothing here has a time: {sight}")
-    return here.modified
+    def _is_unchanged(self, sight: Sight, prefix: Path) -> bool:
+        env = self._engine.look(sight.name, prefix)
+        if isinstance(sight.here, Here):
+            return isinstance(env, LocalEnv) and env.stamp == sight.here.env.stamp
+        return env is None

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .exceptions import StoreError
+from .exceptions import EnvFileError, StoreError
 from .s3client import connect
 from .s3errors import (
     Operation,
@@ -76,7 +76,8 @@ class Stored:
 class Bucket:
     """The objects of one bucket: costs nothing to make, and threads may share it.
 
-    Every method raises StoreError. `doing` completes "Cannot ..." in its message.
+    Every method raises StoreError; reading raises EnvFileError for what is too large or
+    damaged. `doing` completes "Cannot ..." in its message.
     """
 
     def __init__(self, location: Location, access: Access) -> None:
@@ -122,7 +123,7 @@ class Bucket:
                 metadata, modified = answer["Metadata"], answer["LastModified"]
                 return Stored(bare(answer["ETag"]), body, metadata, modified)
             pause(attempt)
-        raise StoreError(
+        raise EnvFileError(
             f"Cannot {doing}: what arrives is incomplete, or not what was written.",
             hint="If it stays so, the object is damaged: put a version from the "
             "history in its place, or delete it.",
@@ -251,7 +252,7 @@ def _receive(answer: Mapping[str, Any], doing: str) -> bytes | None:
                 return None
             raise
     if (size := max(announced, len(body))) > LIMIT:
-        raise StoreError(
+        raise EnvFileError(
             f"Cannot {doing}: it has {size} bytes, and {LIMIT} are allowed.",
             hint="This is no environment of yours: move it out of the way.",
         )

@@ -170,7 +170,8 @@ class Listed:
 class Listing:
     """What the bucket holds under the location."""
 
-    environments: Mapping[str, Listed]
+    #: Unknown: it cannot be told which of several keys is the environment.
+    environments: Mapping[str, Listed | Unknown]
     #: Keys that cannot be environments -> why.
     refused: Mapping[str, str] = field(default_factory=dict)
 

@@ -6,9 +6,10 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from .envfile import parse
-from .exceptions import EnvFileError, S3SyncError
+from .exceptions import EnvFileError, LocalChangedError, S3SyncError
 from .location import ROOT, name_problem
 from .models import LocalEnv, Observation, Unknown, Version
 
@@ -16,31 +17,57 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope, Side
+    from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope
     from .protocols import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """An environment of this machine."""
+
+    env: LocalEnv
+    version: Version
+    #: None: it is what the baseline says, and was not read.
+    export: Export | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An environment file, as it came from the bucket."""
+
+    remote: RemoteObject
+    file: EnvFile
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """An environment of the bucket."""
+
+    etag: str
+    version: Version
+    #: None: it is the object that the baseline says, and was not read.
+    fetched: Fetched | None
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """One environment as it was observed, with all that was read for that."""
 
-    observation: Observation
-    prefix: Path
-    #: As it was remembered, which is not always what planning is told.
-    baseline: Baseline | None = None
-    env: LocalEnv | None = None
-    #: Where the environment is not what the baseline says.
-    export: Export | None = None
-    #: Of what is in the bucket; None: nothing is.
-    etag: str | None = None
-    #: Where the object is not the one that the baseline says.
-    remote: RemoteObject | None = None
-    file: EnvFile | None = None
+    name: str
+    here: Here | Unknown | None
+    there: There | Unknown | None
+    baseline: Baseline | None
 
     @property
-    def name(self) -> str:
-        """Return the name of the environment."""
-        return self.observation.name
+    def observation(self) -> Observation:
+        """Return what of it planning is told."""
+        here = self.here.version if isinstance(self.here, Here) else self.here
+        there = self.there.version if isinstance(self.there, There) else self.there
+        told = self.baseline
+        if told and told.is_interrupted and isinstance(here, Version):
+            # What an interrupted pull has left is nobody's work: pull again.
+            told = replace(told, local=here.digest)
+        return Observation(self.name, here, there, told)
 
 
 class Observer:
@@ -63,119 +90,115 @@ class Observer:
 
     def takes_part(self, name: str) -> bool:
         """Tell whether an environment takes part, or would if it were here."""
-        if name in self._prefixes:
-            return True
-        if name in self._left_out:
-            return False
-        return self._admits(name, self._engine.prefix_for(name))
+        if name in self._prefixes or name in self._left_out:
+            return name in self._prefixes
+        return self._admits(name, self._place(name))
 
-    def _admits(self, name: str, prefix: Path) -> bool:
+    def _admits(self, name: str, place: Path | Unknown) -> bool:
         if name == ROOT and not self._scope.root:
             return False
         if self._scope.names and name not in self._scope.names:
             return False
         path_filter = self._scope.path_filter
-        return path_filter is None or bool(path_filter.search(os.path.normpath(prefix)))
+        if path_filter is None or isinstance(place, Unknown):
+            return True
+        return bool(path_filter.search(os.path.normpath(place)))
 
-    def look(self, name: str) -> LocalEnv | Unknown | None:
-        """Look at one environment here, without reading it."""
-        prefixes = self._prefixes.get(name, [self._engine.prefix_for(name)])
+    def _place(self, name: str) -> Path | Unknown:
+        """Return the prefix of an environment, or the one that it would get."""
+        prefixes = self._prefixes.get(name, [])
         if problem := "" if name == ROOT else name_problem(name):
-            return Unknown(f"{prefixes[0]} cannot take part: {problem}")
+            what = prefixes[0] if prefixes else repr(name)
+            return Unknown(f"{what} cannot take part: {problem}")
         if len(prefixes) > 1:
             places = " and ".join(map(str, prefixes))
             return Unknown(
                 f"{len(prefixes)} environments have this name: {places}",
                 hint="Rename one of them, or choose one with --path-filter.",
             )
-        return self._engine.look(name, prefixes[0])
+        try:
+            return prefixes[0] if prefixes else self._engine.prefix_for(name)
+        except S3SyncError as error:
+            return Unknown(error.summary, hint=error.hint)
 
     def sight(
         self,
         name: str,
         baseline: Baseline | None,
-        listed: Listed | None,
+        listed: Listed | Unknown | None,
         fetch: Callable[[], RemoteObject | None],
     ) -> Sight:
         """Put both sides of an environment together; `fetch` gets its object."""
-        local = self.look(name)
-        here, export = self._here(local, baseline)
-        there, remote, file = self._there(listed, baseline, fetch)
-        etag = remote.etag if remote else listed.etag if listed and there else None
-        told = baseline
-        if baseline and baseline.is_interrupted and isinstance(here, Version):
-            # What an interrupted pull has left is nobody's work: pull again.
-            told = replace(baseline, local=here.digest)
-        return Sight(
-            Observation(name, here, there, told),
-            local.prefix
-            if isinstance(local, LocalEnv)
-            else self._engine.prefix_for(name),
-            baseline,
-            local if isinstance(local, LocalEnv) else None,
-            export,
-            etag,
-            remote,
-            file,
-        )
+        here = self._here(name, baseline)
+        return Sight(name, here, _there(listed, baseline, fetch), baseline)
 
-    def _here(
-        self, env: LocalEnv | Unknown | None, baseline: Baseline | None
-    ) -> tuple[Side, Export | None]:
-        if env is None or isinstance(env, Unknown):
-            return env, None
-        if baseline and baseline.stamp == env.stamp:
-            return Version(baseline.local, baseline.modified), None
+    def _here(self, name: str, baseline: Baseline | None) -> Here | Unknown | None:
+        place = self._place(name)
+        if isinstance(place, Unknown):
+            return place
         try:
-            export = self._engine.export(env)
-            again = self._engine.look(env.name, env.prefix)
-            if not isinstance(again, LocalEnv) or again.stamp != env.stamp:
-                return Unknown(
-                    f"{env.prefix} is being changed by another program",
-                    hint="Run the command again when that has ended.",
-                ), None
+            env = self._engine.look(name, place)
+            if not isinstance(env, LocalEnv):
+                return env
+            if baseline and baseline.stamp == env.stamp:
+                version = Version(baseline.local, baseline.modified)
+                return Here(env, version, None)
+            export = read(self._engine, env)
         except S3SyncError as error:
-            return Unknown(error.summary, hint=error.hint), None
+            return Unknown(error.summary, hint=error.hint)
         # conda's history knows nothing of pip, variables, or what pixi does: where the
         # content has changed without it, some other file has the time of that.
         modified = env.modified
         if baseline and modified <= baseline.modified:
             modified = env.touched
-        return Version(export.file.digest, modified), export
+        return Here(env, Version(export.file.digest, modified), export)
 
-    def _there(
-        self,
-        listed: Listed | None,
-        baseline: Baseline | None,
-        fetch: Callable[[], RemoteObject | None],
-    ) -> tuple[Side, RemoteObject | None, EnvFile | None]:
-        if listed is None:
-            return None, None, None
-        if baseline and baseline.etag == listed.etag:
-            return Version(baseline.remote, baseline.modified), None, None
-        try:
-            remote = fetch()
-            if remote is None:
-                return None, None, None
-            file = parse(remote.body)
-        except EnvFileError as error:
-            return (
-                Unknown(f"its file in the bucket is refused: {error.summary}"),
-                None,
-                None,
-            )
-        except S3SyncError as error:
-            return Unknown(error.summary, hint=error.hint), None, None
-        return Version(file.digest, remote.modified), remote, file
+
+def read(engine: Engine, env: LocalEnv) -> Export:
+    """Export an environment that holds still; raise LocalChangedError if it does not.
+
+    Of one that is being changed, an export may be half of the old and half of the new.
+    """
+    export = engine.export(env)
+    again = engine.look(env.name, env.prefix)
+    if not isinstance(again, LocalEnv) or again.stamp != env.stamp:
+        raise LocalChangedError(
+            f"{env.prefix} is being changed by another program.",
+            hint="Run the command again when that has ended.",
+        )
+    return export
+
+
+def _there(
+    listed: Listed | Unknown | None,
+    baseline: Baseline | None,
+    fetch: Callable[[], RemoteObject | None],
+) -> There | Unknown | None:
+    if listed is None or isinstance(listed, Unknown):
+        return listed
+    if baseline and baseline.etag == listed.etag:
+        version = Version(baseline.remote, baseline.modified)
+        return There(listed.etag, version, None)
+    try:
+        remote = fetch()
+        if remote is None:
+            return None
+        file = parse(remote.body)
+    except EnvFileError as error:
+        return Unknown(f"its file in the bucket is refused: {error.summary}")
+    except S3SyncError as error:
+        return Unknown(error.summary, hint=error.hint)
+    version = Version(file.digest, remote.modified)
+    return There(remote.etag, version, Fetched(remote, file))
 
 
 def collisions(names: Iterable[str]) -> dict[str, Unknown]:
     """Return the names that a file system may take for one another."""
     twins: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
-        twins[name.casefold()].append(name)
+        twins[normalize("NFC", name).casefold()].append(name)
     return {
-        name: Unknown(f"{' and '.join(same)} differ only in upper and lower case")
+        name: Unknown(f"{' and '.join(same)} are the same name for some file systems")
         for same in twins.values()
         if len(same) > 1
         for name in same

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """One location in a bucket.
 
-    Every method raises StoreError, and may be called by several threads.
+    Every method raises StoreError, and may be called by several threads. Reading raises
+    EnvFileError for what is too large or damaged.
     """
 
     #: How the server takes conditions; None: not known yet.  Settable, because what

@@ -23,9 +23,6 @@ _SILENT = (Action.NOTHING, Action.ADOPT, Action.FORGET)
 #: What a bar counts.
 _TRANSFERS = (Action.PUSH, Action.PULL)
 
-#: Width of the longest verb.
-_VERB = len("conflict")
-
 #: What an age is told in: seconds in one, and up to how many of them.
 _UNITS = (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 31))
 
@@ -94,12 +91,13 @@ class Lines:
         self._new_bar = bar
         self._bar: Bar | None = None
         self._waiting: list[Outcome] = []
-        self._width = self._total = self._done = 0
+        self._verbs = self._names = self._total = self._done = 0
 
     def plan(self, steps: Sequence[Step]) -> None:
         """Learn how wide the columns are, and how much there is to do."""
         shown = [step for step in steps if self._is_shown(step)]
-        self._width = max((len(step.name) for step in shown), default=0)
+        self._verbs = max((len(step.action) for step in shown), default=0)
+        self._names = max((len(step.name) for step in shown), default=0)
         self._total = sum(step.action in _TRANSFERS for step in steps)
 
     def start(self, step: Step) -> None:
@@ -151,12 +149,16 @@ class Lines:
 
     def _write_all(self, outcome: Outcome, stream: TextIO) -> None:
         step, error = outcome.step, outcome.error
-        verb = "failed" if error else str(step.action)
+        verb = "fail" if error else str(step.action)
         text = error_summary(error) if error else reason(step, self._now)
-        self._write(f"{verb:{_VERB}}  {step.name:{self._width}}  {text}", stream)
         hint = getattr(error, "hint", "") if error else step.hint
+        self._write_row(verb, step.name, text, stream)
         for line in filter(None, (*outcome.notes, hint)):
-            self._write(f"{'':{_VERB}}  {'':{self._width}}  {line}", stream)
+            self._write_row("", "", line, stream)
+
+    def _write_row(self, verb: str, name: str, text: str, stream: TextIO) -> None:
+        row = f"{verb:{self._verbs}}  {name:{self._names}}  {text}"
+        self._write(row, stream)
 
     @staticmethod
     def _write(line: str, stream: TextIO) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from .bucket import WRITE_ID, Bucket, bare
 from .conditional import ConditionalWriter
 from .location import ROOT, name_problem
-from .models import Listed, Listing, RemoteObject
+from .models import Listed, Listing, RemoteObject, Unknown
 from .s3client import Access
 
 if TYPE_CHECKING:
@@ -79,15 +79,17 @@ class S3Store:
             name = self._location.name(entry["Key"])
             if name is not None:
                 found[name].append(entry)
-        environments: dict[str, Listed] = {}
+        environments: dict[str, Listed | Unknown] = {}
         refused: dict[str, str] = {}
         for name, entries in found.items():
             keys = [entry["Key"] for entry in entries]
-            problem = "" if name == ROOT else name_problem(name)
-            if len(keys) > 1:
-                problem = f"{' and '.join(keys)} name the same environment"
-            if problem:
+            if problem := "" if name == ROOT else name_problem(name):
                 refused |= dict.fromkeys(keys, problem)
+            elif len(keys) > 1:
+                environments[name] = Unknown(
+                    f"{' and '.join(keys)} are the same environment",
+                    hint="Delete one of them in the bucket.",
+                )
             else:
                 entry = entries[0]
                 environments[name] = Listed(bare(entry["ETag"]), entry["Size"])

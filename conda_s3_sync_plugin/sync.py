@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .apply import Applier
-from .exceptions import LocalChangedError, RemoteChangedError, S3SyncError
+from .exceptions import (
+    LocalChangedError,
+    RemoteChangedError,
+    S3SyncError,
+    StateError,
+)
 from .models import (
     Action,
     Conditions,
@@ -17,6 +23,7 @@ from .models import (
     Policy,
     Result,
     Scope,
+    Unknown,
 )
 from .observe import Observer, Sight, collisions
 from .plan import check_sides, plan
@@ -70,7 +77,7 @@ class Synchronization:
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
-        with self._pool:
+        try:
             listing, memory = self._open()
             planned = self._plan(listing, memory)
             watcher.plan(planned.steps)
@@ -78,6 +85,9 @@ class Synchronization:
                 outcomes = [Outcome(step) for step in planned.steps]
             else:
                 outcomes = self._apply(planned, memory, watcher)
+        finally:
+            # Where the run was broken off, nobody waits for what has not begun.
+            self._pool.shutdown(cancel_futures=True)
         return Result(
             self._store.identity,
             tuple(sorted(outcomes, key=lambda outcome: outcome.step.name)),
@@ -101,7 +111,7 @@ class Synchronization:
         objects = {
             name: self._pool.submit(self._store.get, name)
             for name in names & listing.environments.keys()
-            if not _is_known(listing.environments[name], memory.baselines.get(name))
+            if _is_news(listing.environments[name], memory.baselines.get(name))
         }
         sights = {
             name: self._observer.sight(
@@ -112,9 +122,9 @@ class Synchronization:
             )
             for name in sorted(names)
         }
-        for name, reason in collisions(names).items():
-            seen = replace(sights[name].observation, local=reason)
-            sights[name] = replace(sights[name], observation=seen)
+        present = (name for name, sight in sights.items() if sight.here or sight.there)
+        for name, reason in collisions(present).items():
+            sights[name] = replace(sights[name], here=reason)
         observations = [sight.observation for sight in sights.values()]
         if not self._force:
             check_sides(observations, self._store.identity)
@@ -138,27 +148,32 @@ class Synchronization:
             watcher.start(step)
             outcomes.append(self._finish(step, job, applier, memory))
             watcher.finish(outcomes[-1])
-        memory.remember_conditions(self._store.conditions)
+        with contextlib.suppress(StateError):  # it can be found out again
+            memory.remember_conditions(self._store.conditions)
         return outcomes
 
     def _finish(
-        self, step: Step, job: Job, applier: Applier, memory: Memory
+        self,
+        step: Step,
+        job: Job,
+        applier: Applier,
+        memory: Memory,
+        attempts: int = _ATTEMPTS,
     ) -> Outcome:
         """See one job to its end; who loses a race looks again, and plans again."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return Outcome(step, job())
-            except (RemoteChangedError, LocalChangedError) as error:
-                if attempt == _ATTEMPTS:
-                    return Outcome(step, error=error)
-                try:
-                    step, sight = self._look_again(step.name, memory)
-                except S3SyncError as error:
-                    return Outcome(step, error=error)
-                job = applier.begin(step, sight)
-            except S3SyncError as error:
+        try:
+            return Outcome(step, job())
+        except (RemoteChangedError, LocalChangedError) as error:
+            if attempts == 1:
                 return Outcome(step, error=error)
-        raise AssertionError("every attempt returns or is followed by another")
+        except S3SyncError as error:
+            return Outcome(step, error=error)
+        try:
+            step, sight = self._look_again(step.name, memory)
+        except S3SyncError as error:
+            return Outcome(step, error=error)
+        job = applier.begin(step, sight)
+        return self._finish(step, job, applier, memory, attempts - 1)
 
     def _look_again(self, name: str, memory: Memory) -> tuple[Step, Sight]:
         remote = self._store.get(name)
@@ -183,5 +198,8 @@ class Synchronization:
         return [*self._state.warnings, *warnings]
 
 
-def _is_known(listed: Listed, baseline: Baseline | None) -> bool:
-    return baseline is not None and baseline.etag == listed.etag
+def _is_news(listed: Listed | Unknown, baseline: Baseline | None) -> bool:
+    """Tell whether an object has to be read, because it is not what it was."""
+    if isinstance(listed, Unknown):
+        return False
+    return baseline is None or baseline.etag != listed.etag

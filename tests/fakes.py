@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.location import ARCHIVE, ROOT, Location, name_problem
-from conda_s3_sync_plugin.models import Conditions, Listed, Listing, RemoteObject
+from conda_s3_sync_plugin.models import (
+    Conditions,
+    Listed,
+    Listing,
+    RemoteObject,
+    Unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,14 +86,15 @@ class MemoryStore:
             name = self.location.name(key)
             if key.startswith(self.location.prefix) and name is not None:
                 found.setdefault(name, []).append(key)
-        environments: dict[str, Listed] = {}
+        environments: dict[str, Listed | Unknown] = {}
         refused: dict[str, str] = {}
         for name, keys in found.items():
-            problem = "" if name == ROOT else name_problem(name)
-            if len(keys) > 1:
-                problem = f"{' and '.join(keys)} name the same environment"
-            if problem:
+            if problem := "" if name == ROOT else name_problem(name):
                 refused |= dict.fromkeys(keys, problem)
+            elif len(keys) > 1:
+                environments[name] = Unknown(
+                    f"{' and '.join(keys)} are the same environment"
+                )
             else:
                 self._keys[name] = keys[0]
                 there = self.bucket.objects[keys[0]]

@@ -228,4 +228,4 @@ def test_a_run_that_breaks_off_tells_what_it_has_done(
     args = own_parser().parse_args(["bucket"])
     with pytest.raises(StateError, match="disk is full"):
         cli.execute(args, Surroundings(CONFIGURED), no_engine, Bar)  # type: ignore[arg-type]
-    assert out.getvalue() == "[bar]\n[end]\npull      ml  new in the bucket\n"
+    assert out.getvalue() == "[bar]\n[end]\npull  ml  new in the bucket\n"

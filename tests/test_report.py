@@ -67,9 +67,9 @@ def tell(
 
 
 LINES = {
-    Action.PUSH: ("push      ml  new here, changed 2 hours ago\n", "1 pushed"),
-    Action.PULL: ("pull      ml  new here, changed 2 hours ago\n", "1 pulled"),
-    Action.HOLD: ("hold      ml  new here, changed 2 hours ago\n", "1 held back"),
+    Action.PUSH: ("push  ml  new here, changed 2 hours ago\n", "1 pushed"),
+    Action.PULL: ("pull  ml  new here, changed 2 hours ago\n", "1 pulled"),
+    Action.HOLD: ("hold  ml  new here, changed 2 hours ago\n", "1 held back"),
     Action.ADOPT: ("", "1 in step"),
     Action.NOTHING: ("", "1 in step"),
     Action.FORGET: ("", "0 in step"),
@@ -95,7 +95,8 @@ def test_a_change_is_one_line_and_a_run_one_more(action: Action) -> None:
 def test_what_somebody_should_look_at_goes_to_stderr(action: Action) -> None:
     outcome = Outcome(step(action, "changed on both sides", hint="Choose."))
     out, err = tell(outcome)
-    assert err == (f"{action:8}  ml  changed on both sides\n              Choose.\n")
+    below = " " * len(f"{action}  ml  ")
+    assert err == f"{action}  ml  changed on both sides\n{below}Choose.\n"
     count = {"conflict": "1 in conflict", "skip": "1 skipped"}[action]
     assert out == f"{HERE}: {count}\n"
 
@@ -107,15 +108,15 @@ def test_what_has_failed_goes_to_stderr_with_its_hint() -> None:
     )
     assert tell(outcome) == (
         f"{HERE}: 1 failed\n",
-        "failed    ml  S3 refused.\n"
-        "              half\n"
-        "              Ask for s3:PutObject.\n",
+        "fail  ml  S3 refused.\n"
+        "          half\n"
+        "          Ask for s3:PutObject.\n",
     )
 
 
 def test_what_nobody_expected_to_fail_is_told_too() -> None:
     outcome = Outcome(step(Action.NOTHING), error=OSError("no disk"))
-    assert tell(outcome) == (f"{HERE}: 1 failed\n", "failed    ml  no disk\n")
+    assert tell(outcome) == (f"{HERE}: 1 failed\n", "fail  ml  no disk\n")
 
 
 def test_notes_and_hints_stand_below_their_line() -> None:
@@ -123,10 +124,10 @@ def test_notes_and_hints_stand_below_their_line() -> None:
         step(Action.PULL, hint="Delete it there."), ("a is left out", "b is older")
     )
     assert tell(outcome)[0] == (
-        "pull      ml  why\n"
-        "              a is left out\n"
-        "              b is older\n"
-        "              Delete it there.\n"
+        "pull  ml  why\n"
+        "          a is left out\n"
+        "          b is older\n"
+        "          Delete it there.\n"
         f"{HERE}: 1 pulled\n"
     )
 
@@ -138,8 +139,8 @@ def test_columns_are_as_wide_as_what_is_shown() -> None:
         Outcome(step(Action.SKIP, "locked", name="abcd")),
     ]
     out, err = tell(*outcomes)
-    assert out == f"push      a     new here\n{HERE}: 1 pushed, 1 skipped, 1 in step\n"
-    assert err == "skip      abcd  locked\n"
+    assert out == f"push  a     new here\n{HERE}: 1 pushed, 1 skipped, 1 in step\n"
+    assert err == "skip  abcd  locked\n"
 
 
 def test_with_verbose_every_environment_has_a_line() -> None:
@@ -149,9 +150,9 @@ def test_with_verbose_every_environment_has_a_line() -> None:
         Outcome(step(Action.FORGET, "removed on both sides", "c")),
     ]
     assert tell(*outcomes, verbose=True)[0] == (
-        "nothing   a  in step, changed 2 hours ago\n"
-        "adopt     b  the same on both sides\n"
-        "forget    c  removed on both sides\n"
+        "nothing  a  in step, changed 2 hours ago\n"
+        "adopt    b  the same on both sides\n"
+        "forget   c  removed on both sides\n"
         f"{HERE}: 2 in step\n"
     )
 
@@ -165,7 +166,7 @@ def test_with_quiet_only_trouble_is_told() -> None:
     out, err = tell(*outcomes, quiet=True, warnings=("x.yml is left alone",))
     assert out == ""
     assert err == (
-        "failed    b  No solution.\nconflict  c  why\nwarning: x.yml is left alone\n"
+        "fail      b  No solution.\nconflict  c  why\nwarning: x.yml is left alone\n"
     )
 
 
@@ -179,9 +180,9 @@ def test_a_dry_run_tells_what_would_be_done() -> None:
     ]
     out, err = tell(*outcomes, dry_run=True)
     assert out.splitlines() == [
-        "push      a  new here, changed 2 hours ago",
-        "pull      b  new in the bucket, changed 2 hours ago",
-        "delete-local  c  why",
+        "push           a  new here, changed 2 hours ago",
+        "pull           b  new in the bucket, changed 2 hours ago",
+        "delete-local   c  why",
         "delete-remote  d  why",
         f"{HERE}: 1 to push, 1 to pull, 1 to remove here, "
         "1 to remove from the bucket, 1 in step",
@@ -219,7 +220,7 @@ def test_where_nothing_takes_part_that_is_told() -> None:
 )
 def test_an_age_follows_what_it_is_of(reason: str, told: str) -> None:
     out, _ = tell(Outcome(step(Action.PUSH, reason, modified=AGO)))
-    assert out.startswith(f"push      ml  {told}\n")
+    assert out.startswith(f"push  ml  {told}\n")
 
 
 @pytest.mark.parametrize(
@@ -265,16 +266,16 @@ def test_a_bar_is_shown_while_pulling_and_lines_wait_for_its_end() -> None:
     ]
     out, err = tell(*outcomes, bar=True)
     assert out.splitlines() == [
-        "push      a  why",
+        "push  a  why",
         "[Synchronizing environments]",
         "[0.33]",
         "[0.67]",
         "[1.00]",
         "[end]",
-        "pull      c  why",
+        "pull  c  why",
         f"{HERE}: 1 pushed, 1 pulled, 1 failed",
     ]
-    assert err == "failed    b  No solution.\n"
+    assert err == "fail  b  No solution.\n"
 
 
 def test_no_bar_is_shown_for_what_is_done_at_once() -> None:
@@ -300,7 +301,7 @@ def test_what_was_done_before_a_run_broke_off_is_told() -> None:
     lines.start(PULL)
     lines.close()
     lines.close()
-    assert out.getvalue().endswith("[0.50]\n[end]\npull      b  why\n")
+    assert out.getvalue().endswith("[0.50]\n[end]\npull  b  why\n")
 
 
 @pytest.mark.parametrize("action", Action)

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conda_s3_sync_plugin import __version__, bucket, s3client
-from conda_s3_sync_plugin.exceptions import RemoteChangedError, StoreError
+from conda_s3_sync_plugin.exceptions import (
+    EnvFileError,
+    RemoteChangedError,
+    StoreError,
+)
 from conda_s3_sync_plugin.location import Location
 from conda_s3_sync_plugin.models import Conditions, Document
 from conda_s3_sync_plugin.store import S3Store
@@ -265,7 +269,7 @@ def test_spoiled_bodies_are_read_again(
 def test_spoiled_for_ever(store: S3Store, spoil: Callable[..., None], how: str) -> None:
     store.put("e1", document("content"), replaces=None)
     spoil(SPOILED[how], 99)
-    with pytest.raises(StoreError, match=r"e1.*incomplete, or not what was written"):
+    with pytest.raises(EnvFileError, match=r"e1.*incomplete, or not what was written"):
         store.get("e1")
 
 
@@ -285,7 +289,7 @@ def test_too_large_objects_are_listed_and_refused(
     size = 10 * 2**20 + 1
     s3.client.put_object(Bucket=bucket, Key=KEY, Body=bytes(size))
     assert store.list().environments["e1"].size == size
-    with pytest.raises(StoreError, match=rf"{KEY}.*{size} bytes"):
+    with pytest.raises(EnvFileError, match=rf"{KEY}.*{size} bytes"):
         store.get("e1")
     assert s3.counts()["GET"] == 1
 

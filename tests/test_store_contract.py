@@ -14,7 +14,7 @@ from fakes import MemoryBucket, MemoryStore
 
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Document
+from conda_s3_sync_plugin.models import Document, Unknown
 from conda_s3_sync_plugin.store import S3Store
 
 if TYPE_CHECKING:
@@ -219,9 +219,11 @@ def test_keys_that_cannot_be_environments(world: World) -> None:
     for key in [*bad, *twins, "team/a/good.yml", "team/a/root.yml"]:
         world.plant(key, b"name: e")
     listing = world.store().list()
-    assert set(listing.environments) == {"good", "root"}
-    assert set(listing.refused) == {*bad, *twins}
-    assert all(twin in listing.refused[twins[0]] for twin in twins)
+    assert set(listing.environments) == {"good", "root", "twin"}
+    assert set(listing.refused) == set(bad)
+    unclear = listing.environments["twin"]
+    assert isinstance(unclear, Unknown)
+    assert all(twin in unclear.reason for twin in twins)
 
 
 def test_objects_of_others(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from conda.base.context import context, reset_context
 from conda.core.envs_manager import get_user_environments_txt_file
-from conda.core.prefix_data import PrefixData
 from conda.exceptions import CondaHTTPError, PathNotFoundError
 from conda.models.match_spec import MatchSpec
 
@@ -17,24 +17,29 @@ from ..exceptions import EngineError, UsageError
 from ..location import ROOT
 from . import extras
 from . import prefix as plain
+from .fetch import fetch, record
+from .manners import leaves, translated
 from .solve import solve, solve_addition, solve_relaxed
 from .transaction import (
     check_changeable,
-    fetch,
     guarded,
     in_order,
-    leaves,
     mirror,
-    record,
+    relink,
     requested_specs,
-    translated,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from conda.models.records import PackageRecord
+
     from ..models import EnvFile, Export, LocalEnv, Lock, Unknown
+
+
+#: What a channel over HTTP says of a package that it does not have (any more).
+_NOT_FOUND = 404
 
 
 def use_installation(path: str) -> None:
@@ -73,14 +78,17 @@ class CondaEngine:
         seen = {os.path.realpath(self.root)}
         yield ROOT, self.root
         for prefix in (*self._in_folders(), *self._registered()):
+            # Not Path.is_dir: what may not be seen, or cannot be a path, is not there.
+            if not os.path.isdir(prefix / "conda-meta"):  # noqa: PTH112
+                continue
             real = os.path.realpath(prefix)
-            if real not in seen and (prefix / "conda-meta").is_dir():
+            if real not in seen:
                 seen.add(real)
                 yield prefix.name, prefix
 
     def _in_folders(self) -> Iterator[Path]:
         for folder in map(Path, context.envs_dirs):
-            if folder.is_dir():
+            with contextlib.suppress(OSError):  # not there, or somebody else's
                 yield from sorted(folder.iterdir())
 
     def _registered(self) -> Iterator[Path]:
@@ -91,15 +99,22 @@ class CondaEngine:
         for line in sorted(set(text.splitlines())):
             prefix = Path(line.strip())
             # An installation of its own is somebody's base, whatever its folder's name.
-            if prefix.is_absolute() and not (prefix / "condabin").is_dir():
+            if prefix.is_absolute() and not os.path.isdir(prefix / "condabin"):  # noqa: PTH112
                 yield prefix
 
     def prefix_for(self, name: str) -> Path:
         """Return where a new environment would be created; raise EngineError."""
         if name == ROOT:
             return self.root
-        with translated("No folder for new environments"):
-            return Path(PrefixData.from_name(name).prefix_path)
+        # conda's own answer would try the folders out, by writing into them.
+        for folder in map(Path, context.envs_dirs):
+            above = (place for place in (folder, *folder.parents) if place.exists())
+            if os.access(next(above), os.W_OK):
+                return folder / name
+        raise EngineError(
+            f"{name} cannot be created: no folder for environments can be written.",
+            hint="`conda config --show envs_dirs` names them.",
+        )
 
     def look(self, name: str, prefix: Path) -> LocalEnv | Unknown | None:
         """See what is at a prefix, without reading it."""
@@ -142,21 +157,43 @@ class CondaEngine:
         with translated(
             f"{name} could not be {'changed' if prefix.exists() else 'created'}"
         ):
-            with guarded(prefix):
-                if name == ROOT:
-                    exact, notes = False, self._add(prefix, file)
-                else:
-                    exact, notes = self._mirror(prefix, file, lock, origin, prune)
-            extras.mirror_pip(prefix, file.pip, exact=exact, prune=prune)
-            extras.mirror_variables(
-                prefix, file.variables, secrets=self._secrets, prune=prune
-            )
+            if name == ROOT:
+                notes = self._add(prefix, file)
+            else:
+                notes = self._mirror(prefix, file, lock, origin, prune=prune)
             extras.set_modified(prefix, modified)
         return tuple(notes)
 
     def _mirror(
-        self, prefix: Path, file: EnvFile, lock: Lock | None, origin: str, prune: bool
-    ) -> tuple[bool, list[str]]:
+        self,
+        prefix: Path,
+        file: EnvFile,
+        lock: Lock | None,
+        origin: str,
+        *,
+        prune: bool,
+    ) -> list[str]:
+        """Make a prefix all that a file says: packages, pip's packages, variables."""
+        with guarded(prefix):
+            packages, requested, exact, notes = self._choose(file, lock, origin)
+            mirror(prefix, packages, requested, prune=prune)
+        notes += extras.mirror_pip(prefix, file.pip, exact=exact, prune=prune)
+        if lost := extras.lost_to_pip(prefix):
+            with guarded(prefix):
+                relink(prefix, lost)
+        notes += extras.mirror_variables(
+            prefix, file.variables, secrets=self._secrets, prune=prune
+        )
+        return notes
+
+    def _choose(
+        self, file: EnvFile, lock: Lock | None, origin: str
+    ) -> tuple[list[PackageRecord], list[str], bool, list[str]]:
+        """Choose packages, and fetch them: those of the lock, or a solver's.
+
+        Return them, what the history shall say was asked for, whether it is exactly
+        what the file says, and in words what is not.
+        """
         notes: list[str] = []
         if lock and lock.platform == self.platform:
             packages = in_order(map(record, lock.packages))
@@ -169,49 +206,66 @@ class CondaEngine:
                     "packages of its lock have left their channel: solved anew"
                 )
             else:
-                mirror(prefix, packages, lock.requested, prune=prune)
-                return True, notes
-        specs, requested = _specs(file, lock, self.platform)
+                return packages, list(lock.requested), True, notes
         packages, given_up = solve_relaxed(
-            specs,
+            _specs(file, lock, self.platform),
             lambda wanted: solve(wanted, file.channels),
             may_leave_out=origin != self.platform,
         )
         fetch(packages)
-        mirror(prefix, packages, requested, prune=prune)
-        return False, notes + given_up
+        requested = lock.requested if lock and lock.requested else file.specs
+        return packages, _satisfied(requested, packages), False, notes + given_up
 
     def _add(self, prefix: Path, file: EnvFile) -> list[str]:
+        """Add to base what it lacks, and change nothing that it has."""
         have = {entry["name"] for entry in plain.records(prefix)}
         missing = [spec for spec in map(MatchSpec, file.specs) if spec.name not in have]
-        if not missing:
-            return []
-        packages, notes = solve_relaxed(
-            missing,
-            lambda wanted: solve_addition(prefix, wanted, file.channels),
-            may_leave_out=True,
+        notes: list[str] = []
+        if missing:
+            with guarded(prefix):
+                packages, notes = solve_relaxed(
+                    missing,
+                    lambda wanted: solve_addition(prefix, wanted, file.channels),
+                    may_leave_out=True,
+                )
+                fetch(packages)
+                requested = _satisfied(map(str, missing), packages)
+                mirror(prefix, packages, requested, prune=False)
+        extras.add_pip(prefix, file.pip)
+        values = {**file.variables, **plain.variables(prefix)}
+        return notes + extras.mirror_variables(
+            prefix, values, secrets=self._secrets, prune=False
         )
-        fetch(packages)
-        mirror(prefix, packages, [item.name for item in packages], prune=False)
-        return notes
 
 
-def _specs(
-    file: EnvFile, lock: Lock | None, platform: str
-) -> tuple[list[MatchSpec], list[str]]:
-    """Choose what to solve for, and what the history shall say was asked for.
+def _specs(file: EnvFile, lock: Lock | None, platform: str) -> list[MatchSpec]:
+    """Choose what to solve for.
 
     Another platform's lock knows which packages a person wanted; the rest came along
     there, and may not exist here. Otherwise it is the file, word for word.
     """
     if lock is None or lock.platform == platform or not lock.requested:
-        return [MatchSpec(spec) for spec in file.specs], list(file.specs)
+        return [MatchSpec(spec) for spec in file.specs]
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
     wanted = [spec for spec in map(MatchSpec, lock.requested) if spec.name in versions]
-    return (
-        [MatchSpec(name=spec.name, version=versions[spec.name]) for spec in wanted],
-        list(lock.requested),
-    )
+    return [_at_version(spec, versions[spec.name]) for spec in wanted]
+
+
+def _at_version(spec: MatchSpec, version: str) -> MatchSpec:
+    channel = {"channel": spec.get("channel")} if spec.get("channel") else {}
+    return MatchSpec(name=spec.name, version=version, **channel)
+
+
+def _satisfied(
+    requested: Iterable[str], packages: Iterable[PackageRecord]
+) -> list[str]:
+    """Return what was asked for as far as these packages are that.
+
+    conda takes it into every later solve, which could not succeed with the rest.
+    """
+    have = {package.name: package for package in packages}
+    specs = [spec for spec in map(MatchSpec, requested) if spec.name in have]
+    return [str(spec) if spec.match(have[spec.name]) else spec.name for spec in specs]
 
 
 def _is_gone(error: Exception) -> bool:
@@ -220,7 +274,7 @@ def _is_gone(error: Exception) -> bool:
         isinstance(leaf, PathNotFoundError)
         or (
             isinstance(leaf, CondaHTTPError)
-            and "404" in str(getattr(leaf, "_kwargs", ""))
+            and leaf._kwargs["status_code"] == _NOT_FOUND
         )
         for leaf in leaves(error)
     ) and not isinstance(error, EngineError)

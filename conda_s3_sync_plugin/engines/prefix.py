@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..envfile import render
 from ..exceptions import EngineError
 from ..models import Export, LocalEnv, Lock, Unknown
+from .privacy import private_variables, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,18 +25,10 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 #: What of a record reinstalls the package, and lets others be solved with it.
+_NEEDED: Final = ("name", "version", "build", "url")
 _FIELDS: Final = (
-    *(
-        "name",
-        "version",
-        "build",
-        "build_number",
-        "subdir",
-        "fn",
-        "url",
-        "md5",
-        "sha256",
-    ),
+    *_NEEDED,
+    *("build_number", "subdir", "fn", "md5", "sha256"),
     *("size", "depends", "constrains", "noarch", "timestamp", "license"),
     *("license_family", "track_features", "features", "package_type"),
     *("python_site_packages_path", "legacy_bz2_md5", "legacy_bz2_size"),
@@ -47,12 +40,9 @@ _MARKS: Final = ("history", "state", "pinned", "frozen")
 _INFO: Final = (".dist-info", ".egg-info", ".egg-link")
 
 #: conda's mark for a variable that hides one of an outer environment.
-_UNSET: Final = "***unset***"
+UNSET: Final = "***unset***"
 
 _PYTHON = re.compile(r"python-(\d+\.\d+)\.[^-]*-[^-]*\.json")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CRED|AUTH", re.IGNORECASE)
-_LOGIN = re.compile(r"//[^/@\s]+@")
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 #: Channels that people, and conda everywhere, know by a name.
@@ -101,6 +91,7 @@ def _site_packages(prefix: Path, names: Iterable[str]) -> Iterator[Path]:
         for path in (
             f"lib/python{match[1]}/site-packages",
             f"lib/python{match[1]}t/site-packages",  # free-threaded
+            f"lib/pypy{match[1]}/site-packages",
             "Lib/site-packages",
         ):
             if (prefix / path).is_dir():
@@ -123,13 +114,16 @@ def records(prefix: Path) -> list[dict[str, Any]]:
     for path in (prefix / "conda-meta").glob("*.json"):
         try:
             record = json.loads(path.read_bytes())
-            found.append((record["name"], record["url"], record))
-        except (OSError, ValueError, KeyError, TypeError):
+            texts = [record[key] for key in _NEEDED]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            texts = [None]
+        if not all(isinstance(text, str) for text in texts):
             # A broken record, or one that a running conda is just replacing.
             raise EngineError(
                 f"{path} cannot be read.", hint=f"Try: conda doctor -p {prefix}"
-            ) from None
-    return [record for *_, record in sorted(found, key=lambda item: item[:2])]
+            )
+        found.append(record)
+    return sorted(found, key=lambda record: (record["name"], record["url"]))
 
 
 def read(
@@ -141,10 +135,9 @@ def read(
     """
     packages = records(env.prefix)
     pip, local = pip_packages(env.prefix, packages)
-    values, withheld = variables(env.prefix), []
-    if not secrets:
-        withheld = [name for name in values if looks_secret(name, values[name])]
-    shared = {name: value for name, value in values.items() if name not in withheld}
+    values = variables(env.prefix)
+    stay = private_variables(values, secrets=secrets)
+    shared = {name: value for name, value in values.items() if name not in stay}
     file = render(
         env.name,
         channels=_channels(packages),
@@ -155,17 +148,18 @@ def read(
     lock = Lock(
         file.digest,
         platform,
-        tuple(map(_lockable, packages)),
+        tuple(map(lockable, packages)),
         tuple(without_credentials(spec) for spec in requested),
         file.pip,
         file.variables,
     )
     warnings = [f"pip package {name} stays here: {why}" for name, why in local.items()]
-    warnings += [f"variable {name} stays here: it looks secret" for name in withheld]
+    warnings += [f"variable {name} stays here: {why}" for name, why in stay.items()]
     return Export(file, lock, tuple(warnings))
 
 
-def _lockable(record: Record) -> dict[str, Any]:
+def lockable(record: Record) -> dict[str, Any]:
+    """Return the entry of a lock for a record of conda-meta."""
     kept = {
         key: record[key] for key in _FIELDS if record.get(key) not in (None, "", [])
     }
@@ -188,16 +182,6 @@ def _channels(packages: Iterable[Record]) -> list[str]:
     return sorted(counts, key=lambda channel: (-counts[channel], channel))
 
 
-def without_credentials(text: str) -> str:
-    """Strip `user:password@` and `/t/TOKEN` from a URL, or a spec with one."""
-    return re.sub(r"/t/[^/]+(?=/)", "", _LOGIN.sub("//", text))
-
-
-def looks_secret(name: str, value: str) -> bool:
-    """Tell whether a variable looks secret, by its name or a login in its URL."""
-    return bool(_SECRET.search(name) or _LOGIN.search(value))
-
-
 def variables(prefix: Path) -> dict[str, str]:
     """Return what `conda env config vars` has set; raise EngineError."""
     path = prefix / "conda-meta" / "state"
@@ -208,7 +192,7 @@ def variables(prefix: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError, AttributeError):
         raise EngineError(f"{path} cannot be read.") from None
-    return {name: str(value) for name, value in sorted(values) if value != _UNSET}
+    return {name: str(value) for name, value in sorted(values) if value != UNSET}
 
 
 def pip_packages(
@@ -236,25 +220,37 @@ def pip_packages(
                 continue
             if path.suffix == ".egg-link":
                 local[normalized(path.stem)] = "an editable install"
-                continue
-            dist = Distribution.at(path)
-            if dist.metadata["Name"]:
-                _sort_in(dist, found, local)
+            elif not path.name.startswith("~"):  # what an uninstall could not remove
+                _sort_in(path, found, local)
     return found, local
 
 
-def _sort_in(dist: Distribution, found: dict[str, str], local: dict[str, str]) -> None:
-    name = normalized(dist.metadata["Name"])
+def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
+    """Read the metadata of one distribution; without any, it is none."""
+    dist = Distribution.at(path)
+    try:
+        metadata: Any = dist.metadata
+        name, version = metadata.get("Name"), metadata.get("Version")
+    except (OSError, ValueError):
+        local[path.stem] = "its metadata cannot be read"
+        return
+    if not name:
+        return
+    name = normalized(name)
     try:
         direct = json.loads(dist.read_text("direct_url.json") or "null")
         source = _requirement_url(direct) if direct else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         local[name] = "its direct_url.json cannot be read"
         return
     if direct and not source:
         local[name] = f"installed from {without_credentials(str(direct['url']))}"
+    elif source:
+        found[name] = f"{name} @ {source}"
+    elif version:
+        found[name] = f"{name}=={version}"
     else:
-        found[name] = f"{name} @ {source}" if source else f"{name}=={dist.version}"
+        local[name] = "its metadata names no version"
 
 
 def _requirement_url(direct: Mapping[str, Any]) -> str | None:

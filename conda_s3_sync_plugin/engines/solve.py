@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from conda.base.constants import UpdateModifier
 from conda.base.context import context
+from conda.exceptions import SpecsConfigurationConflictError, UnsatisfiableError
 from conda.models.channel import Channel
 from conda.models.match_spec import MatchSpec
 
 from ..exceptions import EngineError
-from .transaction import in_one_line, in_order, leaves, quiet
+from .fetch import private_channels
+from .manners import in_one_line, leaves, quiet
+from .transaction import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from conda.models.records import PackageRecord
 
     Solution = list[PackageRecord]
 
-#: Each attempt gives something up: far more than a solve that can work needs.
-_ATTEMPTS = 100
+#: What solvers raise where each package exists, but not all of them together.
+_NO_FIT = (UnsatisfiableError, SpecsConfigurationConflictError)
 
 #: A prefix where nothing is: the specs alone decide.
 _NOWHERE = "/no/such/prefix"
@@ -61,9 +64,12 @@ def _solver(
 ) -> Any:  # noqa: ANN401 (conda's class, chosen at run time)
     backend = context.plugin_manager.get_cached_solver_backend()
     names = [name for name in channels if name != "nodefaults"] or context.channels
+    private = private_channels()
     return backend(
         prefix,
-        tuple(Channel(name) for name in names),
+        tuple(
+            private.get(channel.base_url, channel) for channel in map(Channel, names)
+        ),
         context.subdirs,
         specs_to_add=list(specs),
         command=command,
@@ -81,38 +87,61 @@ def solve_relaxed(
     With `may_leave_out` the package itself is given up last. Return the packages, and
     in words what was given up. Raise EngineError where that does not help.
     """
-    want = {spec.name: spec for spec in specs}
+    # Two lines of a file may be about one package.
+    want = {spec.name: spec for spec in MatchSpec.merge(specs)}
     notes: list[str] = []
-    for _ in range(_ATTEMPTS):
+    while True:
         try:
             return attempt(want.values()), notes
-        except (EngineError, KeyboardInterrupt):
+        except EngineError:
             raise
         except (Exception, SystemExit) as error:  # solvers raise what they like
-            missing = sorted({MatchSpec(text).name for text in _unavailable(error)})
-            missing = [name for name in missing if name in want]
-            if (
-                not missing
-            ):  # it exists but does not fit: builds are what fits nowhere else
-                missing = [name for name, spec in want.items() if spec.get("build")]
-            if not missing:
-                raise EngineError(f"No solution: {in_one_line(error)}") from error
-        for name in missing:
-            spec = want.pop(name)
-            if weaker := _weaker(spec):
-                want[name] = weaker
-                notes.append(f"{spec} is not to be had here: {weaker} instead")
-            elif may_leave_out:
-                notes.append(f"{spec} is not to be had here: left out")
-            else:
-                raise EngineError(f"{spec} is in none of its channels.")
-    raise EngineError("No solution, whatever was given up.")
+            names = _culprits(error, want, elsewhere=may_leave_out)
+            _weaken(want, names, notes, may_leave_out=may_leave_out)
+
+
+def _culprits(
+    error: BaseException, want: Mapping[str, MatchSpec], *, elsewhere: bool
+) -> list[str]:
+    """Return which of the packages to give something up of; raise EngineError."""
+    unavailable = _unavailable(error)
+    missing = {MatchSpec(text).name for text in unavailable} & want.keys()
+    with_build = {name for name, spec in want.items() if spec.get("build")}
+    if elsewhere and missing & with_build:
+        # Builds of another platform fit nowhere here, and solvers may tell one a time.
+        missing = with_build
+    elif not missing and any(isinstance(leaf, _NO_FIT) for leaf in leaves(error)):
+        missing = with_build  # each exists, but not together
+    if not missing:
+        why = f"no channel has {', '.join(unavailable)}" if unavailable else ""
+        raise EngineError(f"No solution: {why or in_one_line(error)}") from error
+    return sorted(missing)
+
+
+def _weaken(
+    want: dict[str, MatchSpec],
+    names: Iterable[str],
+    notes: list[str],
+    *,
+    may_leave_out: bool,
+) -> None:
+    for name in names:
+        spec = want.pop(name)
+        if weaker := _weaker(spec):
+            want[name] = weaker
+            notes.append(f"{spec} is not to be had here: {weaker} instead")
+        elif may_leave_out:
+            notes.append(f"{spec} is not to be had here: left out")
+        else:
+            raise EngineError(f"{spec} is in none of its channels.")
 
 
 def _weaker(spec: MatchSpec) -> MatchSpec | None:
-    if spec.get("build"):
-        return MatchSpec(name=spec.name, version=spec.get("version"))
-    return MatchSpec(name=spec.name) if spec.get("version") else None
+    for keys in (("name", "version", "channel"), ("name", "channel")):
+        weaker = MatchSpec(**{key: spec.get(key) for key in keys if spec.get(key)})
+        if weaker != spec:
+            return weaker
+    return None
 
 
 def _unavailable(error: BaseException) -> list[str]:

@@ -1,0 +1,94 @@
+"""Packages on their way into conda's package cache: authorized, and verified."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from conda.base.context import context
+from conda.core.package_cache_data import PackageCacheData, ProgressiveFetchExtract
+from conda.models.channel import Channel
+from conda.models.records import PackageRecord
+
+from ..exceptions import EngineError
+from .manners import quiet
+from .privacy import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def record(entry: Mapping[str, Any]) -> PackageRecord:
+    """Turn an entry of a lock into what conda works with."""
+    return PackageRecord(**{**entry, "channel": entry["url"].rsplit("/", 1)[0]})
+
+
+def fetch(packages: Sequence[PackageRecord]) -> None:
+    """Bring packages into the package cache, authorized, and verify every hash.
+
+    conda compares no sha256 of a package that it has already, and nothing at all of one
+    from a `file:` channel. Raise EngineError, or what conda raises.
+    """
+    for package in packages:
+        if package.url.startswith("file:"):
+            path = Path(url2pathname(urlsplit(package.url).path))
+            if path.exists():  # otherwise conda says so in its own words
+                _verify(package, _sha256(path))
+    channels = private_channels()
+    with quiet():
+        # A list: conda goes through it more than once.
+        ProgressiveFetchExtract(
+            [_with_credentials(item, channels) for item in packages]
+        ).execute()
+    for package in packages:
+        cached = PackageCacheData.get_entry_to_link(package)
+        archive = Path(cached.package_tarball_full_path)
+        found = cached.get("sha256")
+        if found is None and archive.exists():  # fetched by who knew no sha256
+            found = _sha256(archive)
+        _verify(package, found)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _verify(package: PackageRecord, found: str | None) -> None:
+    expected = package.get("sha256")
+    if expected and found != expected:
+        raise EngineError(
+            f"{package.fn} is not the package that was locked: "
+            f"its sha256 is {found}, expected {expected}.",
+            hint="Its channel, or the package cache, holds another file of that name: "
+            "try `conda clean --packages --tarballs`.",
+        )
+
+
+def private_channels() -> dict[str, Channel]:
+    """Return this machine's channels that need a login, by their address without it.
+
+    What comes from the bucket holds no secrets.
+    """
+    return {
+        channel.base_url: channel
+        for name in context.channels
+        for channel in Channel(name).channels
+        if channel.token or channel.auth
+    }
+
+
+def _with_credentials(
+    package: PackageRecord, channels: Mapping[str, Channel]
+) -> PackageRecord:
+    """Add this machine's login to where a package comes from."""
+    plain_url = without_credentials(package.url)
+    folder, _, place = plain_url.rpartition(f"/{package.subdir}/")
+    if channel := channels.get(folder):
+        secret = channel.urls(with_credentials=True, subdirs=(package.subdir,))[0]
+        return PackageRecord.from_objects(
+            package, url=f"{secret}/{place}", channel=secret
+        )
+    return package

@@ -1,0 +1,268 @@
+"""Several machines with one bucket, and somebody who knows what must hold."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from fake_engine import START, Clock
+from fake_machine import Crash, FakeMachine, actions, errors, is_quiet
+from fakes import MemoryBucket
+from fleet_table import UNSURE, check_step, row_of
+
+from conda_s3_sync_plugin.envfile import parse, render
+from conda_s3_sync_plugin.exceptions import S3SyncError, SafetyError
+from conda_s3_sync_plugin.models import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from fake_engine import FakeEnv
+
+    from conda_s3_sync_plugin.models import Outcome, Result
+
+#: Versions of packages, of pip's, and variables.
+Content = tuple[dict[str, str], dict[str, str], dict[str, str]]
+
+NAMES: Final = ("e", "f")
+
+SETTLED: Final = (Action.NOTHING, Action.ADOPT, Action.PUSH, Action.PULL)
+
+
+class Member(FakeMachine):
+    """One machine, with a clock of its own."""
+
+    def __init__(self, folder: Path, bucket: MemoryBucket, platform: str) -> None:
+        self.clock = Clock()
+        super().__init__(folder, bucket, platform=platform, clock=self.clock)
+        #: Name -> digests of both sides, when they were in step for the last time.
+        self.agreed: dict[str, tuple[str, str]] = {}
+        #: Name -> digest of what the user made here, until the history has it.
+        self.drafts: dict[str, str] = {}
+        #: What synchronizing has brought here: to edit it back is to make nothing.
+        self.brought: set[tuple[str, str | None]] = set()
+
+    def local(self, name: str) -> str | None:
+        there = self.engine.prefix_for(name) in self.engine.envs
+        return self.engine.digest(name) if there else None
+
+    def doubt(self) -> None:
+        self.agreed = dict.fromkeys(NAMES, UNSURE)
+
+
+class World:
+    """All machines, and what their users, and others, have made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bucket = MemoryBucket()
+        platforms = {"a": "linux-64", "b": "linux-64", "c": "osx-arm64"}
+        self.members = [
+            Member(folder / name, self.bucket, platform)
+            for name, platform in platforms.items()
+        ]
+        #: Name -> digest of what another program wrote, until the history has it.
+        self.foreign: dict[str, str] = {}
+        #: All that anybody has made, whatever it is built for.
+        self.made: list[tuple[str, Content]] = []
+        self.now = START
+
+    def advance(self, **delta: float) -> None:
+        """Let time pass, on all clocks."""
+        self.now += timedelta(**delta)
+        for member in self.members:
+            member.clock.time = max(member.clock.time, self.now)
+
+    def edit(self, member: Member, name: str, **changes: Mapping[str, str]) -> None:
+        self.advance(seconds=1)
+        member.engine.edit(name, **changes)
+        self.made.append((name, content_of(member.engine.env(name))))
+        digest = str(member.local(name))
+        member.drafts.pop(name, None)
+        if (name, digest) not in member.brought:
+            member.drafts[name] = digest
+
+    def remove(self, member: Member, name: str) -> None:
+        member.engine.remove(name)
+        member.drafts.pop(name, None)
+
+    def write(self, name: str, specs: Iterable[str], hours: float) -> None:
+        """Overwrite NAME.yml without asking, as another program does."""
+        self.advance(seconds=1)
+        body = render(name, channels=["fake"], specs=specs).body
+        modified = self.now + timedelta(hours=hours)
+        self.bucket.plant(f"{name}.yml", body, modified)
+        self.foreign[name] = parse(body).digest
+        self.made.append((name, read_content(body)))
+
+    def delete(self, name: str) -> None:
+        """Delete NAME.yml, as somebody with `aws s3 rm` does."""
+        self.bucket.objects.pop(f"{name}.yml", None)
+        self.foreign.pop(name, None)
+
+    def sync(self, member: Member, **options: Any) -> Result | None:
+        """Run undisturbed, and compare each step with the table."""
+        names = options.get("scope_names") or NAMES
+        expected = {
+            name: row_of(
+                member.agreed.get(name), member.local(name), member.remote(name)
+            )
+            for name in names
+        }
+        try:
+            result = member.sync(*options.pop("scope_names", ()), **options)
+        except SafetyError:
+            known = [name for name in names if name in member.agreed]
+            assert not options.get("force")
+            assert not all(map(member.local, known)) or not all(
+                map(member.remote, known)
+            )
+            assert not member.did()
+            return None
+        assert not errors(result), errors(result)
+        for outcome in result.outcomes:
+            name = outcome.step.name
+            if row := expected.pop(name):
+                check_step(outcome.step, row, options)
+            self._agree(member, outcome, options)
+        assert not any(expected.values()), "a name was left out"
+        self.check()
+        return result
+
+    def _agree(
+        self, member: Member, outcome: Outcome, options: Mapping[str, Any]
+    ) -> None:
+        name, action = outcome.step.name, outcome.step.action
+        if options.get("dry_run"):
+            return
+        if action is Action.FORGET:
+            member.agreed.pop(name, None)
+        elif (
+            action in SETTLED
+            and options.get("direction") == "pull"
+            and (self.bucket.objects[f"{name}.yml"].foreign)
+        ):
+            member.agreed[name] = UNSURE  # the history comes first
+        elif action in SETTLED:
+            member.agreed[name] = str(member.local(name)), str(member.remote(name))
+
+    def disturb(
+        self, member: Member, operation: str, error: BaseException, **options: Any
+    ) -> None:
+        """Run, and fail, or be killed with Crash, ahead of an operation."""
+
+        def hook(at: str, _: str) -> None:
+            if at == operation:
+                raise error
+
+        member.doubt()
+        with contextlib.suppress(SafetyError, S3SyncError, Crash):
+            member.run(hook, **options)
+        self.check()
+
+    def race(
+        self, member: Member, operation: str, act: Callable[[], object], local: str = ""
+    ) -> None:
+        """Run while something else happens, ahead of an operation.
+
+        `local` names the environment that is edited on the same machine: while it is
+        being changed, nobody can keep two programs from being in each other's way, but
+        from when it is read again.
+        """
+        is_done = False
+
+        def hook(at: str, name: str) -> None:
+            nonlocal is_done
+            is_read = (at, name) == ("export", local)
+            is_busy = ("apply", local) in member.log and not is_read
+            if at == operation and not (is_busy or is_done):
+                is_done = True
+                act()
+
+        member.doubt()
+        with contextlib.suppress(SafetyError):
+            assert not errors(member.run(hook))
+        self.check()
+
+    def check(self) -> None:
+        """Nobody's version is lost: it is where it was made, or in the history."""
+        for member in self.members:
+            for name, digest in list(member.drafts.items()):
+                if digest in member.history(name):
+                    del member.drafts[name]
+                else:
+                    assert member.local(name) == digest, f"{name} on {member.folder}"
+            member.brought |= {
+                (name, member.local(name))
+                for name in NAMES
+                if name not in member.drafts
+            }
+        anybody = self.members[0]
+        for name, digest in list(self.foreign.items()):
+            if digest in anybody.history(name):
+                del self.foreign[name]
+            else:
+                assert anybody.remote(name) == digest, f"{name} of somebody else"
+        for name in NAMES:
+            if there := self.bucket.objects.get(f"{name}.yml"):
+                assert (name, read_content(there.body)) in self.made, (
+                    "half of something"
+                )
+
+    def stabilize(self) -> None:
+        """Synchronize everybody until nothing is to do: all have the same then."""
+        for _ in range(3):
+            quiet = [self._settle(member) for member in self.members]
+        assert all(quiet), "does not converge"
+        for member in self.members:
+            assert not member.did("export", "get", "save")
+        first, second, third = self.members
+        for name in NAMES:
+            here = first.local(name)
+            assert (here is None) == (first.remote(name) is None)
+            assert here == second.local(name)
+            assert (third.local(name) is None) == (here is None)
+            if here:
+                assert first.engine.versions(name) == third.engine.versions(name)
+                ours, theirs = first.engine.env(name), third.engine.env(name)
+                assert ours.content[1:] == theirs.content[1:]
+
+    def _settle(self, member: Member) -> bool:
+        result = self.sync(member, force=True)
+        assert result is not None
+        for outcome in result.outcomes:
+            if outcome.step.action is Action.SKIP:
+                assert "half done" in outcome.step.reason, outcome
+                self.remove(member, outcome.step.name)  # as its hint says
+        if Action.CONFLICT in actions(result).values():
+            ties = [o for o in result.outcomes if o.step.action is Action.CONFLICT]
+            assert all("same time" in tie.step.reason for tie in ties)
+            self.sync(member, force=True, prefer="local")
+            return False
+        return is_quiet(result)
+
+
+def content_of(env: FakeEnv) -> Content:
+    """Return what is in an environment, whatever it is built for."""
+    versions = {name: version for name, (version, _) in env.packages.items()}
+    return versions, dict(env.pip), dict(env.variables)
+
+
+def read_content(body: bytes) -> Content:
+    """Return what a file asks for, whatever it is built for."""
+    file = parse(body)
+    versions = dict(spec.split("=")[:2] for spec in file.specs)
+    return versions, dict(text.split("==") for text in file.pip), dict(file.variables)
+
+
+def lose_memory(member: Member) -> None:
+    """Delete all that a machine remembers; but not that a pull was interrupted.
+
+    Without that, nobody could tell half of something from somebody's work.
+    """
+    if UNSURE in member.agreed.values():
+        return
+    shutil.rmtree(member.folder / "state", ignore_errors=True)
+    member.agreed.clear()

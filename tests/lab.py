@@ -1,0 +1,108 @@
+"""A machine that this process is one of, and its conda engine, called directly."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from hand_made import snapshot
+from machine import Machine
+from make_channel import this_subdir
+
+from conda_s3_sync_plugin.envfile import render
+from conda_s3_sync_plugin.models import LocalEnv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from conda_s3_sync_plugin.engines.conda import CondaEngine
+    from conda_s3_sync_plugin.models import EnvFile, Export, Lock
+
+WHEN = datetime(2026, 3, 4, 5, 6, 7, 890_123, tzinfo=timezone.utc)
+
+
+class Lab:
+    """A machine, entered; `engine` is its engine."""
+
+    def __init__(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
+    ) -> None:
+        self.machine = Machine(root, **settings)
+        self._monkeypatch = monkeypatch
+        self.enter()
+
+    def enter(self, **variables: str) -> CondaEngine:
+        """Make this process one of this machine, with more variables than before."""
+        from conda_s3_sync_plugin.engines.conda import CondaEngine
+
+        self.machine.environment |= variables
+        from conda.base.context import context
+        from conda.gateways.connection import session
+
+        self.machine.enter(self._monkeypatch)
+        context.plugin_manager.get_cached_solver_backend.cache_clear()
+        session.CondaSession.cache_clear()  # it would stay offline, or online
+        session.get_session.cache_clear()
+        self.engine = CondaEngine()
+        return self.engine
+
+    def prefix(self, name: str) -> Path:
+        """Return the folder of an environment."""
+        return self.machine.prefix(name)
+
+    def apply(
+        self, name: str, file: EnvFile, lock: Lock | None = None, **options: Any
+    ) -> tuple[str, ...]:
+        """Make an environment what a file says, and return the notes."""
+        options = {"modified": WHEN, "origin": this_subdir(), **options}
+        return self.engine.apply(name, self.prefix(name), file, lock, **options)
+
+    def make(self, name: str, *specs: str, **content: Any) -> Export:
+        """Make an environment from specs, and export it."""
+        self.apply(name, environment(*specs, **content))
+        return self.export(name)
+
+    def look(self, name: str) -> LocalEnv:
+        """Look at an environment that is there."""
+        env = self.engine.look(name, self.prefix(name))
+        assert isinstance(env, LocalEnv), env
+        return env
+
+    def export(self, name: str) -> Export:
+        """Export an environment."""
+        return self.engine.export(self.look(name))
+
+    def snapshot(self, name: str) -> dict[str, tuple[object, ...]]:
+        """Return all files of an environment."""
+        return snapshot(self.prefix(name))
+
+    def versions(self, name: str) -> dict[str, str]:
+        """Return the versions of the conda packages, as their records have them."""
+        return {key: what[0] for key, what in self.machine.packages(name).items()}
+
+    def requested(self, name: str) -> dict[str, str]:
+        """Return what was asked for, as conda itself reads it."""
+        from conda.core.prefix_data import PrefixData
+        from conda.history import History
+
+        PrefixData._cache_.clear()
+        specs = History(str(self.prefix(name))).get_requested_specs_map()
+        return {key: str(spec) for key, spec in specs.items()}
+
+    def registered(self) -> list[str]:
+        """Return what environments.txt lists."""
+        path = self.machine.home / ".conda" / "environments.txt"
+        return path.read_text().split() if path.exists() else []
+
+
+def environment(
+    *specs: str,
+    channels: Iterable[str] = (),
+    pip: Iterable[str] = (),
+    variables: Mapping[str, str] | None = None,
+) -> EnvFile:
+    """Return an environment file as a person writes it."""
+    return render("any", channels=channels, specs=specs, pip=pip, variables=variables)

@@ -1,0 +1,124 @@
+"""The base environment: what a pull adds to it, and what it never does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lab import WHEN, Lab, environment
+from make_channel import PYTHON
+
+from conda_s3_sync_plugin.engines.prefix import to_ns
+from conda_s3_sync_plugin.exceptions import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from make_channel import Channel
+
+pytestmark = pytest.mark.conda
+
+
+@pytest.fixture
+def lab(tmp_path: Path, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A machine with something in its base."""
+    lab = Lab(tmp_path / "here", monkeypatch, channels=[channel.url])
+    variables = {"MODE": "slow"}
+    lab.engine.apply(
+        "base",
+        lab.machine.base,
+        environment("lib01=1.1", variables=variables),
+        None,
+        modified=WHEN,
+    )
+    return lab
+
+
+def pull(lab: Lab, *specs: str, **content: Any) -> tuple[str, ...]:
+    return lab.engine.apply(
+        "root", lab.machine.base, environment(*specs, **content), None, modified=WHEN
+    )
+
+
+def test_what_base_lacks_is_added_and_nothing_else_changes(lab: Lab) -> None:
+    before = lab.machine.packages("base")
+    content = {"variables": {"MODE": "fast", "NEW": "1"}}
+    notes = pull(lab, "lib01=2.0", "lib00=2.0=gone_0", "acty=1.0=0", **content)
+    assert notes == ()
+    after = lab.machine.packages("base")
+    assert after.keys() == {*before, "acty"}
+    assert after.items() >= before.items()
+    assert lab.requested("base") == {"acty": "acty==1.0=0", "lib01": "lib01=1.1"}
+    assert lab.machine.variables("base") == {"MODE": "slow", "NEW": "1"}
+    assert lab.machine.history("base").stat().st_mtime_ns == to_ns(WHEN)
+    records = lab.snapshot("base")
+    assert pull(lab, "lib01=2.0", "acty=1.0=0", **content) == ()
+    assert lab.snapshot("base") == records
+
+
+def test_nothing_is_removed_from_base(lab: Lab) -> None:
+    before = lab.machine.packages("base")
+    pull(lab)
+    assert lab.machine.packages("base") == before
+    assert lab.machine.variables("base") == {"MODE": "slow"}
+
+
+def test_a_lock_does_not_make_base_a_mirror(lab: Lab) -> None:
+    export = lab.make("other", "acty")
+    before = lab.machine.packages("base")
+    lab.engine.apply("root", lab.machine.base, export.file, export.lock, modified=WHEN)
+    assert lab.machine.packages("base").keys() == {*before, "acty"}
+
+
+@pytest.mark.parametrize("solver", ["rattler", "classic"])
+def test_what_would_change_base_is_an_error_and_changes_nothing(
+    lab: Lab, solver: str
+) -> None:
+    if solver == "rattler":
+        pytest.importorskip("conda_rattler_solver")
+    lab.enter(CONDA_SOLVER=solver)
+    before = lab.snapshot("base")
+    with pytest.raises(EngineError, match="lib01") as error:
+        pull(lab, "conflict")
+    assert "\n" not in error.value.summary
+    changed = {
+        path for path, what in lab.snapshot("base").items() if before.get(path) != what
+    }
+    assert {path for path in changed if "cache" not in path} == set()
+
+
+def test_what_cannot_be_had_for_base_is_left_out_with_a_note(lab: Lab) -> None:
+    notes = pull(lab, "gone=1.0", "acty")
+    assert notes[-1] == "gone is not to be had here: left out"
+    assert "acty" in lab.machine.packages("base")
+
+
+def test_pip_only_adds_to_base(
+    tmp_path: Path, channel: Channel, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path / "here", monkeypatch, channels=[channel.url], wheels=wheels)
+    content = environment("python", "pip", "six", pip=["hello==1.0"])
+    lab.engine.apply("base", lab.machine.base, content, None, modified=WHEN)
+    # hello and six are there, in another version; greet needs hello.
+    pull(lab, pip=["greet==1.0", "hello==2.0", "six==1.16.0"])
+    assert lab.machine.pip_packages("base") == {"greet": "1.0", "hello": "1.0"}
+    site = lab.machine.base / "lib" / PYTHON / "site-packages"
+    assert "1.15.0" in (site / "six" / "__init__.py").read_text()
+    before = lab.snapshot("base")
+    pull(lab, pip=["greet==1.0"])
+    assert lab.snapshot("base") == before
+
+
+def test_pip_that_would_change_base_is_an_error(
+    tmp_path: Path, channel: Channel, wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from make_wheels import make_usual_wheels, write_wheel
+
+    folder = make_usual_wheels(tmp_path / "wheels")
+    write_wheel(folder, "needy", "1.0", requires=["hello>=2"])
+    lab = Lab(tmp_path / "here", monkeypatch, channels=[channel.url], wheels=folder)
+    content = environment("python", "pip", pip=["hello==1.0"])
+    lab.engine.apply("base", lab.machine.base, content, None, modified=WHEN)
+    with pytest.raises(EngineError, match="pip install failed"):
+        pull(lab, pip=["needy"])
+    assert lab.machine.pip_packages("base") == {"hello": "1.0"}

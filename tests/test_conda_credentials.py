@@ -1,0 +1,72 @@
+"""Channels that need a login: it stays here, and is added to what arrives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from http_channel import TOKEN
+from lab import Lab
+
+from conda_s3_sync_plugin.exceptions import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from http_channel import HttpChannel
+
+    from conda_s3_sync_plugin.models import Export
+
+pytestmark = pytest.mark.conda
+
+
+@pytest.fixture
+def private(
+    tmp_path: Path, http_channel: HttpChannel, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str], Lab]:
+    """Build labs that know a private channel, by one of its addresses."""
+    return lambda name, url: Lab(tmp_path / name, monkeypatch, channels=[url])
+
+
+@pytest.mark.parametrize("how", ["private_url", "password_url"])
+def test_credentials_never_leave_and_are_added_on_arrival(
+    private: Callable[[str, str], Lab], http_channel: HttpChannel, how: str
+) -> None:
+    url = getattr(http_channel, how)
+    folder = "private" if how == "private_url" else "channel"
+    there = private("there", url)
+    there.enter(CONDA_SOLVER="classic")  # conda-rattler-solver loses tokens
+    there.machine.create("ml", "lib02=1.1", "acty")
+    there.enter()
+    export = there.export("ml")
+    assert_no_secret(repr(export))
+    assert export.file.channels == (f"http://{http_channel.host}/{folder}",)
+    here = private("here", url)
+    assert here.apply("ml", export.file, export.lock) == ()
+    assert here.export("ml") == export
+    # The same without a lock: the solver, too, needs the login.
+    here.apply("solved", export.file)
+    assert here.export("solved").file.digest == export.file.digest
+    assert_no_secret(repr(here.export("solved")))
+
+
+def test_without_credentials_a_private_channel_is_an_error_without_them(
+    private: Callable[[str, str], Lab], http_channel: HttpChannel
+) -> None:
+    export: Export = private("there", http_channel.private_url).make("ml", "acty")
+    here = private("here", http_channel.url)
+    with pytest.raises(EngineError) as error:
+        here.apply("ml", export.file, export.lock)
+    assert "404" in str(error.value)
+    assert_no_secret(str(error.value))
+    here = private("later", http_channel.private_url)
+    http_channel.broken["acty-1.0-0.tar.bz2"] = 403
+    with pytest.raises(EngineError, match="403") as error:
+        here.apply("ml", export.file, export.lock)
+    assert_no_secret(str(error.value))
+
+
+def assert_no_secret(text: str) -> None:
+    for secret in (TOKEN, "<TOKEN>", "s3cret", "joe"):
+        assert secret not in text

@@ -1,0 +1,321 @@
+"""Where no lock fits: solving, and how much is given up then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lab import Lab, environment
+from machine import SOLVERS
+from make_channel import Channel, this_subdir
+from usual_channel import make_usual_channel
+
+from conda_s3_sync_plugin.exceptions import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from http_channel import HttpChannel
+
+pytestmark = pytest.mark.conda
+
+HERE = this_subdir()
+THERE = "osx-arm64" if HERE != "osx-arm64" else "linux-64"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    """The usual channel for two platforms; one has what the other lacks."""
+    root = tmp_path_factory.mktemp("both")
+    channel = make_usual_channel(root, HERE, THERE, python=False, pip=False)
+    channel.add("twin", "1.0", "here_0", subdirs=[HERE])
+    channel.add("twin", "1.0", "there_0", subdirs=[THERE])
+    channel.add("ahead", "2.0", subdirs=[THERE])
+    channel.add("ahead", "1.0", subdirs=[HERE])
+    channel.add("helper", subdirs=[THERE])
+    for subdir in (HERE, THERE):
+        needs = ["helper"] if subdir == THERE else []
+        channel.add("app", subdirs=[subdir], depends=needs)
+    channel.write_index()
+    return channel
+
+
+@pytest.fixture(
+    params=[*filter(lambda name: find_spec(SOLVERS[name]), SOLVERS), "classic"]
+)
+def solver(request: pytest.FixtureRequest) -> str:
+    """Each solver that the conda beside us has."""
+    return str(request.param)
+
+
+@pytest.fixture
+def make_lab(
+    tmp_path: Path, both: Channel, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Lab]:
+    def build(name: str = "here", **changes: Any) -> Lab:
+        usual = {"channels": [both.url]}
+        return Lab(tmp_path / name, monkeypatch, **usual | changes)
+
+    return build
+
+
+@pytest.fixture
+def lab(make_lab: Callable[..., Lab], solver: str) -> Lab:
+    lab = make_lab()
+    lab.enter(CONDA_SOLVER=solver)
+    return lab
+
+
+def test_the_lock_of_another_platform_gives_what_was_asked_for_in_its_versions(
+    make_lab: Callable[..., Lab], solver: str
+) -> None:
+    there = make_lab("there", subdir=THERE)
+    assert there.engine.platform == THERE
+    export = there.make("ml", "app", "lib02=1.1", "twin")
+    assert export.lock.platform == THERE
+    assert {entry["name"] for entry in export.lock.packages} >= {"helper", "lib00"}
+    here = make_lab()
+    here.enter(CONDA_SOLVER=solver)
+    assert here.apply("ml", export.file, export.lock, origin=THERE) == ()
+    versions = here.versions("ml")
+    assert versions.keys() == {"app", "twin", "lib00", "lib01", "lib02"}
+    assert versions["lib02"] == "1.1"
+    assert here.requested("ml") == {"app": "app", "lib02": "lib02=1.1", "twin": "twin"}
+    assert here.export("ml").lock.platform == HERE
+    before = here.snapshot("ml")
+    assert here.apply("ml", export.file, export.lock, origin=THERE) == ()
+    assert here.snapshot("ml") == before
+
+
+def test_what_is_not_to_be_had_here_is_relaxed_or_left_out_by_name(
+    make_lab: Callable[..., Lab], solver: str
+) -> None:
+    there = make_lab("there", subdir=THERE)
+    export = there.make("ml", "ahead", f"only-{THERE}", "lib00=1.1")
+    here = make_lab()
+    here.enter(CONDA_SOLVER=solver)
+    notes = here.apply("ml", export.file, export.lock, origin=THERE)
+    assert set(notes) == {
+        "ahead==2.0 is not to be had here: ahead instead",
+        f"only-{THERE}==1.0 is not to be had here: only-{THERE} instead",
+        f"only-{THERE} is not to be had here: left out",
+    }
+    assert here.versions("ml") == {"ahead": "1.0", "lib00": "1.1"}
+    # A request for what is not here would stand in the way of every later solve.
+    assert here.requested("ml") == {"ahead": "ahead", "lib00": "lib00=1.1"}
+
+
+def test_the_file_of_another_platform_is_solved_without_its_builds(
+    make_lab: Callable[..., Lab], solver: str
+) -> None:
+    there = make_lab("there", subdir=THERE)
+    export = there.make("ml", "app", "twin", "lib00=1.1", "ahead")
+    here = make_lab()
+    here.enter(CONDA_SOLVER=solver)
+    notes = here.apply("ml", export.file, origin=THERE)
+    assert "twin==1.0=there_0 is not to be had here: twin==1.0 instead" in notes
+    assert "helper is not to be had here: left out" in notes
+    assert here.versions("ml") == {
+        **{"ahead": "1.0", "app": "1.0", "lib00": "1.1", "twin": "1.0"}
+    }
+
+
+def test_a_build_that_is_gone_is_replaced_with_a_note(lab: Lab) -> None:
+    file = environment("lib00=1.1=gone_0", "lib01=1.1=h1_0")
+    assert lab.apply("ml", file) == (
+        "lib00==1.1=gone_0 is not to be had here: lib00==1.1 instead",
+    )
+    assert lab.versions("ml") == {"lib00": "1.1", "lib01": "1.1"}
+    assert lab.requested("ml") == {"lib00": "lib00", "lib01": "lib01==1.1=h1_0"}
+
+
+def test_a_version_that_is_gone_is_replaced_with_a_note(lab: Lab) -> None:
+    (note,) = lab.apply("ml", environment("lib00>=9"))
+    assert note == "lib00[version='>=9'] is not to be had here: lib00 instead"
+    assert lab.versions("ml") == {"lib00": "2.0"}
+
+
+def test_however_many_packages_are_gone_each_is_given_up() -> None:
+    from conda.exceptions import PackagesNotFoundError
+    from conda.models.match_spec import MatchSpec
+
+    from conda_s3_sync_plugin.engines.solve import solve_relaxed
+
+    attempts = []
+
+    def tell_one_at_a_time(specs: Iterable[Any]) -> list[Any]:
+        attempts.append(specs)
+        if gone := [spec for spec in specs if spec.name != "lib"]:
+            raise PackagesNotFoundError([gone[0]])
+        return []
+
+    names = [f"gone{number}" for number in range(100)]
+    specs = [MatchSpec(f"{name}=1=0") for name in (*names, "lib")]
+    _, notes = solve_relaxed(specs, tell_one_at_a_time, may_leave_out=True)
+    left_out = [note.split()[0] for note in notes if note.endswith("left out")]
+    assert sorted(left_out) == sorted(names)
+    # Once for all builds, then for each version and each name, and the one that works.
+    assert len(attempts) == 1 + 2 * len(names) + 1
+
+
+@pytest.mark.parametrize("name", ["ml", "old"])
+def test_a_package_that_is_missing_where_the_file_was_made_is_an_error(
+    lab: Lab, name: str
+) -> None:
+    lab.make("old", "lib00=1.0")
+    before = lab.snapshot("old")
+    with pytest.raises(EngineError, match="gone is in none of its channels") as error:
+        lab.apply(name, environment("gone=1.0=0", "lib00"))
+    assert "\n" not in error.value.summary
+    assert lab.snapshot("old") == before
+    assert lab.machine.environments() == ["old"]
+
+
+HOPELESS = {
+    "a conflict": (("conflict", "lib01=2.0"), "conflict"),
+    "a conflict of builds": (("conflict=1.0=0", "lib01=2.0=h1_0"), "conflict"),
+    "a dependency that is missing": (("needsmissing",), "doesnotexist"),
+}
+
+
+@pytest.mark.parametrize(("specs", "culprit"), HOPELESS.values(), ids=HOPELESS)
+def test_what_cannot_be_is_an_error_of_one_line(
+    lab: Lab, specs: tuple[str, ...], culprit: str
+) -> None:
+    lab.make("old", "lib00=1.0")
+    before = lab.snapshot("old")
+    for name in ("ml", "old"):
+        with pytest.raises(EngineError) as error:
+            lab.apply(name, environment(*specs), origin=THERE)
+        assert "No solution" in error.value.summary
+        assert culprit in error.value.summary
+        assert "\n" not in error.value.summary
+    assert lab.snapshot("old") == before
+    assert lab.machine.environments() == ["old"]
+
+
+def test_two_lines_about_one_package_both_count(lab: Lab) -> None:
+    lab.apply("ml", environment("lib00>=1.1", "lib00<2"))
+    assert lab.versions("ml") == {"lib00": "1.1"}
+
+
+@pytest.mark.parametrize("spec", ["lib00 >=", "=1.0", "lib00=1.*.2|"])
+def test_a_spec_that_cannot_be_read_is_an_error_of_one_line(
+    make_lab: Callable[..., Lab], spec: str
+) -> None:
+    lab = make_lab()
+    with pytest.raises(EngineError, match="ml could not be created") as error:
+        lab.apply("ml", environment(spec))
+    assert "\n" not in error.value.summary
+    assert lab.machine.environments() == []
+
+
+def test_a_channel_of_one_package_is_asked_for_it(
+    lab: Lab, tmp_path: Path, both: Channel
+) -> None:
+    from conda.models.match_spec import MatchSpec
+
+    extra = Channel(tmp_path / "extra")
+    extra.add("lib00", "1.1", "extra_0")
+    extra.write_index()
+    spec = f"{extra.url}::lib00=1.1=gone_0"
+    if extra.url not in str(MatchSpec(spec)):
+        pytest.skip("this conda keeps only the last part of a channel in a spec")
+    (note,) = lab.apply("ml", environment(spec, "lib01", channels=[both.url]))
+    assert note.endswith(f"{extra.url}::lib00==1.1 instead")
+    assert lab.machine.packages("ml")["lib00"][:2] == ("1.1", "extra_0")
+    assert lab.export("ml").file.channels == (both.url, extra.url)
+
+
+@pytest.mark.parametrize("channels", [(), ("nodefaults",)])
+def test_a_file_without_channels_is_solved_from_those_of_this_machine(
+    lab: Lab, channels: tuple[str, ...]
+) -> None:
+    lab.apply("ml", environment("lib00", channels=channels))
+    assert lab.versions("ml") == {"lib00": "2.0"}
+
+
+def test_the_channels_of_a_file_are_its_own(lab: Lab, tmp_path: Path) -> None:
+    extra = Channel(tmp_path / "extra")
+    extra.add("lib00", "1.1", "extra_0")
+    extra.write_index()
+    lab.apply("ml", environment("lib00", channels=[extra.url, "nodefaults"]))
+    assert lab.versions("ml") == {"lib00": "1.1"}
+
+
+def test_a_channel_that_is_not_there_gives_nothing_up(
+    lab: Lab, http_channel: HttpChannel
+) -> None:
+    url = f"http://{http_channel.host}/nowhere"
+    with pytest.raises(EngineError, match="nowhere") as error:
+        lab.apply("ml", environment("lib00=1.1=h0_0", channels=[url]))
+    assert "\n" not in error.value.summary
+    asked = http_channel.requests
+    assert len(asked) == len(set(asked)), "it was asked again, with less wanted"
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["cached", "not cached"])
+def test_packages_that_left_their_channel_are_cached_or_solved_anew(
+    make_lab: Callable[..., Lab], http_channel: HttpChannel, cached: bool
+) -> None:
+    there = make_lab("there", channels=[http_channel.url])
+    export = there.make("ml", "lib01=1.1", "acty")
+    here = make_lab("here", channels=[http_channel.url])
+    if cached:
+        here.make("old", "lib01=1.1", "acty")
+    http_channel.broken["acty-1.0-0.tar.bz2"] = 404
+    if cached:
+        assert here.apply("ml", export.file, export.lock) == ()
+        assert here.export("ml").lock == export.lock
+        return
+    # Its channel still lists what it does not have: there is no solution either.
+    with pytest.raises(EngineError, match="404"):
+        here.apply("ml", export.file, export.lock)
+    assert here.machine.environments() == []
+
+
+def test_a_lock_with_a_package_that_is_gone_is_solved_anew_with_a_note(
+    lab: Lab,
+) -> None:
+    export = lab.make("source", "lib01=1.1", "lib00=1.1")
+    gone = "lib00-1.1-moved_0.tar.bz2"
+    packages = [
+        {**entry, "fn": gone, "url": entry["url"].replace(entry["fn"], gone)}
+        | {"build": "moved_0"}
+        if entry["name"] == "lib00"
+        else entry
+        for entry in export.lock.packages
+    ]
+    lock = replace(export.lock, packages=tuple(packages))
+    notes = lab.apply("ml", export.file, lock)
+    assert notes == ("packages of its lock have left their channel: solved anew",)
+    assert lab.export("ml").lock.packages == export.lock.packages
+    assert lab.requested("ml") == lab.requested("source")
+
+
+def test_a_solver_that_exits_is_an_error(
+    make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda.base.context import context
+
+    class Exits:
+        def __init__(self, *args: object, **options: object) -> None: ...
+
+        def solve_final_state(self) -> None:
+            raise SystemExit(1)
+
+    lab = make_lab()
+    monkeypatch.setattr(
+        context.plugin_manager, "get_cached_solver_backend", lambda: Exits
+    )
+    with pytest.raises(EngineError, match="No solution: SystemExit"):
+        lab.apply("ml", environment("lib00"))
+
+
+def test_solving_says_nothing(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:
+    capfd.readouterr()
+    lab.apply("ml", environment("lib00=1.0=gone_0", "acty"))
+    assert capfd.readouterr().out == ""

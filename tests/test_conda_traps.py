@@ -1,0 +1,211 @@
+"""What conda does wrong, or leaves to its callers, when something fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hand_made import snapshot
+from lab import Lab, environment
+
+from conda_s3_sync_plugin.exceptions import EngineError
+from conda_s3_sync_plugin.models import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from make_channel import Channel
+
+
+pytestmark = pytest.mark.conda
+
+
+@pytest.fixture
+def lab(tmp_path: Path, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    return Lab(tmp_path / "here", monkeypatch, channels=[channel.url])
+
+
+def lock_of(channel: Channel, *names: str) -> Lock:
+    """Return a lock of packages that could not be installed, so as to export them."""
+    packages = [
+        {**record, "fn": file, "url": f"{channel.url}/{subdir}/{file}"}
+        for subdir, records in channel.records.items()
+        for file, record in records.items()
+        if record["name"] in names
+    ]
+    (platform, *_) = channel.subdirs
+    return Lock("0" * 64, platform, tuple(packages), names)
+
+
+def test_an_environment_is_as_it_was_after_a_link_script_failed(
+    lab: Lab, channel: Channel
+) -> None:
+    lab.make("ml", "lib02=1.1", variables={"MODE": "fast"})
+    before, stamp = lab.snapshot("ml"), lab.look("ml").stamp
+    lock = lock_of(channel, "badpost", "acty")
+    with pytest.raises(
+        EngineError, match="ml could not be changed: .*badpost"
+    ) as error:
+        lab.apply("ml", environment(), lock)
+    assert "\n" not in error.value.summary
+    assert lab.snapshot("ml") == before
+    assert lab.look("ml").stamp == stamp
+    lab.apply("ml", environment("lib02=1.0"))
+    assert lab.versions("ml")["lib02"] == "1.0"
+
+
+def test_a_history_that_conda_deletes_on_failure_is_put_back(
+    lab: Lab, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda.core.link import UnlinkLinkTransaction
+
+    lab.make("ml", "lib02=1.1")
+    before, history = lab.snapshot("ml"), lab.machine.history("ml")
+    execute = UnlinkLinkTransaction.execute
+
+    def execute_as_some_releases_do(transaction: Any) -> None:
+        try:
+            execute(transaction)
+        except BaseException:
+            history.unlink()
+            raise
+
+    monkeypatch.setattr(UnlinkLinkTransaction, "execute", execute_as_some_releases_do)
+    with pytest.raises(EngineError, match="ml could not be changed"):
+        lab.apply("ml", environment(), lock_of(channel, "badpost"))
+    assert lab.snapshot("ml") == before
+
+
+@pytest.mark.parametrize("husk", ["conda-meta/history", "conda-meta/created_at", None])
+def test_nothing_is_left_of_a_create_that_failed(
+    lab: Lab, channel: Channel, monkeypatch: pytest.MonkeyPatch, husk: str | None
+) -> None:
+    from conda.core.envs_manager import register_env
+    from conda.core.link import UnlinkLinkTransaction
+
+    prefix = lab.prefix("ml")
+    execute = UnlinkLinkTransaction.execute
+
+    def execute_as_some_releases_do(transaction: Any) -> None:
+        try:
+            execute(transaction)
+        except BaseException:
+            (prefix / "conda-meta").mkdir(parents=True, exist_ok=True)
+            (prefix / str(husk)).touch()
+            register_env(str(prefix))
+            raise
+
+    if husk:
+        monkeypatch.setattr(
+            UnlinkLinkTransaction, "execute", execute_as_some_releases_do
+        )
+    with pytest.raises(EngineError, match="ml could not be created: .*badpost"):
+        lab.apply("ml", environment(), lock_of(channel, "badpost"))
+    assert not os.path.lexists(prefix)
+    assert lab.registered() == []
+    assert [name for name, _ in lab.engine.environments()] == ["root"]
+
+
+def test_an_interrupted_create_leaves_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda.core.link import UnlinkLinkTransaction
+
+    def interrupt(transaction: Any) -> None:
+        lab.prefix("ml").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UnlinkLinkTransaction, "execute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        lab.apply("ml", environment("lib00"))
+    assert not lab.prefix("ml").exists()
+
+
+def frozen(lab: Lab) -> None:
+    (lab.prefix("ml") / "conda-meta" / "frozen").touch()
+
+
+def no_environment(lab: Lab) -> None:
+    shutil.rmtree(lab.prefix("ml") / "conda-meta")
+
+
+def a_file(lab: Lab) -> None:
+    shutil.rmtree(lab.prefix("ml"))
+    lab.prefix("ml").write_text("notes")
+
+
+def a_dangling_link(lab: Lab) -> None:
+    shutil.rmtree(lab.prefix("ml"))
+    lab.prefix("ml").symlink_to("nowhere")
+
+
+IN_THE_WAY = {
+    "frozen": (frozen, "is frozen"),
+    "a folder": (no_environment, "is in the way"),
+    "a file": (a_file, "is in the way"),
+    "a dangling link": (a_dangling_link, "is in the way"),
+}
+
+
+@pytest.mark.parametrize(("obstacle", "why"), IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_what_must_not_be_changed_is_refused(
+    lab: Lab, obstacle: Callable[[Lab], None], why: str
+) -> None:
+    lab.make("ml", "lib00=1.0")
+    obstacle(lab)
+    before = snapshot(lab.machine.envs)
+    with pytest.raises(EngineError, match=why) as error:
+        lab.apply("ml", environment("lib00=2.0"))
+    assert error.value.hint
+    assert snapshot(lab.machine.envs) == before
+
+
+def test_a_frozen_environment_is_exported(lab: Lab) -> None:
+    export = lab.make("ml", "lib00")
+    frozen(lab)
+    assert lab.export("ml") == export
+
+
+def test_a_frozen_environment_is_changed_where_conda_is_set_to(lab: Lab) -> None:
+    lab.make("ml", "lib00=1.0")
+    frozen(lab)
+    lab.enter(CONDA_PROTECT_FROZEN_ENVS="false")
+    lab.apply("ml", environment("lib00=2.0"))
+    assert lab.versions("ml") == {"lib00": "2.0"}
+
+
+def test_an_environment_that_cannot_be_written_is_refused(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda.core import prefix_data
+
+    lab.make("ml", "lib00=1.0")
+    lab.machine.history("ml").chmod(0o444)
+    if os.geteuid() == 0:  # who may write whatever its mode is
+        monkeypatch.setattr(prefix_data, "file_path_is_writable", lambda path: False)
+    before = lab.snapshot("ml")
+    with pytest.raises(EngineError, match="cannot be written") as error:
+        lab.apply("ml", environment("lib00=2.0"))
+    assert error.value.hint
+    assert lab.snapshot("ml") == before
+    assert lab.export("ml").file.specs == ("lib00=1.0=h0_0",)
+
+
+def test_what_conda_raises_however_odd_becomes_one_line(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda.core.link import UnlinkLinkTransaction
+
+    for odd in (KeyError("files"), RuntimeError("a\nb"), SystemExit(1)):
+
+        def fail(transaction: Any, odd: BaseException = odd) -> None:
+            raise odd
+
+        monkeypatch.setattr(UnlinkLinkTransaction, "execute", fail)
+        with pytest.raises(EngineError, match="ml could not be created") as error:
+            lab.apply("ml", environment("lib00"))
+        assert type(odd).__name__ in error.value.summary
+        assert "\n" not in error.value.summary

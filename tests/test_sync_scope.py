@@ -1,0 +1,204 @@
+"""What a run leaves alone: by its options, its scope, or for safety."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fake_engine import START
+from fake_machine import (
+    LATER,
+    LATEST,
+    WRITES,
+    FakeMachine,
+    Pair,
+    actions,
+    change,
+    in_step,
+    is_quiet,
+    make_pair,
+)
+
+from conda_s3_sync_plugin.exceptions import SafetyError
+from conda_s3_sync_plugin.models import Action, Conditions, Scope
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make_pair(tmp_path)
+
+
+@pytest.mark.parametrize("direction", ["both", "push", "pull"])
+def test_a_dry_run_writes_nothing_anywhere(pair: Pair, direction: str) -> None:
+    a, b = pair
+    for name in ("theirs", "both"):
+        a.engine.edit(name, {"numpy": "1"}, at=LATER)
+    a.sync()
+    for name in ("ours", "both"):
+        b.engine.edit(name, {"numpy": "2"}, at=START)
+    before = dict(b.bucket.objects)
+    result = b.sync(dry_run=True, direction=direction)
+    assert result.dry_run
+    assert b.bucket.objects == before
+    assert not b.did()
+    assert not (b.folder / "state").exists()
+    assert set(b.engine.envs) == {b.engine.root, *map(b.engine.prefix_for, names(b))}
+    # And it has told the truth.
+    assert actions(b.sync(direction=direction)) == actions(result)
+
+
+def names(machine: FakeMachine) -> list[str]:
+    return [prefix.name for prefix in machine.engine.envs][1:]
+
+
+def test_pushing_only_changes_nothing_here(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    a.engine.edit("theirs", {"numpy": "1"})
+    a.engine.edit("both", {"numpy": "1"}, at=LATEST)
+    change(a)
+    a.sync()
+    b.engine.edit("ours", {"numpy": "1"})
+    b.engine.edit("both", {"numpy": "2"}, at=LATER)
+    expected = {
+        "both": Action.CONFLICT,
+        "ml": Action.HOLD,
+        "ours": Action.PUSH,
+        "theirs": Action.HOLD,
+    }
+    assert actions(b.sync(direction="push")) == expected
+    assert not b.did("apply")
+    assert names(b) == ["ml", "ours", "both"]
+    # What was held back is still to be done.
+    assert actions(b.sync())["ml"] == Action.PULL
+
+
+def test_conditions_are_remembered(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    a.store.conditions = None
+    a.sync()
+    assert a.store.conditions is Conditions.QUOTED
+
+
+def test_a_watcher_sees_each_step_begin_and_end(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    a.engine.edit("a", {"numpy": "1"})
+    a.sync()
+    assert [step.name for step in a.watcher.steps] == ["a", "ml"]
+    expected = [(what, name) for name in ("a", "ml") for what in ("start", "finish")]
+    assert a.watcher.told == expected
+
+
+def test_one_lost_side_stops_the_run_unless_forced(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    a.engine.edit("other", {"numpy": "1"})
+    a.sync()
+    b.sync()
+    objects = dict(b.bucket.objects)
+    for name in ("ml", "other"):
+        b.engine.remove(name)
+    baselines = [b.baseline(name) for name in ("ml", "other")]
+    with pytest.raises(SafetyError, match="2 known"):
+        b.sync()
+    assert not b.did()
+    a.bucket.objects.clear()
+    with pytest.raises(SafetyError, match="2 known"):
+        a.sync()
+    assert not a.did()
+    assert [b.baseline(name) for name in ("ml", "other")] == baselines
+    assert set(actions(a.sync(force=True)).values()) == {Action.PUSH}
+    assert set(actions(b.sync(force=True)).values()) == {Action.PULL}
+    assert b.bucket.objects.keys() >= objects.keys()
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope(frozenset(["ml"])),
+        Scope(path_filter=re.compile("/ml$")),
+        Scope(path_filter=re.compile("envs/m")),
+    ],
+    ids=["name", "path", "part of a path"],
+)
+def test_outside_its_scope_nothing_is_touched(pair: Pair, scope: Scope) -> None:
+    a, b = pair
+    for machine in pair:
+        for name in ("changed", "gone", "ml"):
+            machine.engine.edit(name, {"numpy": "1"}, at=START)
+        machine.sync()
+    a.engine.edit("theirs", {"numpy": "1"})
+    change(a)
+    a.sync()
+    b.engine.edit("changed", {"numpy": "2"})
+    b.engine.edit("ours", {"numpy": "1"})
+    b.engine.remove("gone")
+    del b.bucket.objects[b.store.location.key("gone")]
+    gone = b.baseline("gone")
+    assert actions(b.sync(scope=scope)) == {"ml": Action.PULL}
+    touched = {name for _, name in b.log if name}
+    assert touched == {"ml"}
+    assert b.baseline("gone") == gone
+
+
+def test_base_takes_part_only_when_asked_and_is_only_added_to(pair: Pair) -> None:
+    a, b = pair
+    with_root = Scope(root=True)
+    a.engine.edit("root", {"conda": "26", "mamba": "2"}, at=LATER)
+    b.engine.edit("root", {"conda": "25", "pip": "1"}, at=START)
+    assert actions(a.sync()) == {}
+    assert actions(a.sync(scope=with_root)) == {"root": Action.PUSH}
+    before = b.engine.digest("root")
+    assert actions(b.sync()) == {}
+    assert actions(b.sync(scope=with_root)) == {"root": Action.PULL}
+    assert b.engine.versions("root") == {"conda": "25", "pip": "1", "mamba": "2"}
+    assert before in b.history("root")
+    assert is_quiet(b.sync(scope=with_root))
+
+
+def test_two_of_one_name_are_refused_with_both_places(pair: Pair) -> None:
+    a, _ = pair
+    places = [Path("/elsewhere/ml"), Path("/other/ml")]
+    for place in places:
+        a.engine.edit("ml", {"numpy": "1"}, prefix=place)
+    result = a.sync()
+    assert actions(result) == {"ml": Action.SKIP}
+    assert all(str(place) in result.outcomes[0].step.reason for place in places)
+    assert not a.did("export", *WRITES)
+    chosen = a.sync(scope=Scope(path_filter=re.compile("elsewhere")))
+    assert actions(chosen) == {"ml": Action.PUSH}
+
+
+@pytest.mark.parametrize(
+    "twin", ["ML", "u\N{COMBINING DIAERESIS}"], ids=["case", "composition"]
+)
+def test_names_that_some_disks_confuse_are_refused(pair: Pair, twin: str) -> None:
+    a, b = pair
+    name = {"ML": "ml"}.get(twin, "\N{LATIN SMALL LETTER U WITH DIAERESIS}")
+    a.engine.edit(name, {"numpy": "1"})
+    a.sync()
+    b.engine.edit(twin, {"numpy": "2"})
+    assert actions(b.sync()) == {name: Action.SKIP, twin: Action.SKIP}
+    assert not b.did()
+
+
+def test_a_name_that_was_only_remembered_confuses_nobody(pair: Pair) -> None:
+    a, _ = pair
+    a.engine.edit("ML", {"numpy": "1"})
+    a.sync()
+    a.engine.remove("ML")
+    del a.bucket.objects[a.store.location.key("ML")]
+    a.engine.edit("ml", {"numpy": "1"})
+    assert actions(a.sync()) == {"ML": Action.FORGET, "ml": Action.PUSH}
+
+
+def test_an_impossible_name_is_left_alone(pair: Pair) -> None:
+    a, _ = pair
+    a.engine.edit("two words", {"numpy": "1"}, prefix=Path("/two words"))
+    a.engine.edit("ml", {"numpy": "1"})
+    assert actions(a.sync()) == {"ml": Action.PUSH, "two words": Action.SKIP}
+    assert actions(a.sync("../up")) == {"../up": Action.SKIP}
+    assert actions(a.sync("nowhere")) == {"nowhere": Action.SKIP}
