@@ -142,7 +142,10 @@ def execute(
         options = Options.read(args, surroundings.configured)
         result = synchronize(options, surroundings, make_engine, lines)
     except S3SyncError as error:
-        return refuse(error, args.location, json=surroundings.json)
+        location = args.location or surroundings.configured["s3_sync_location"]
+        return refuse(
+            error, location, json=surroundings.json, dry_run=surroundings.dry_run
+        )
     finally:
         lines.close()
     lines.end(result)
@@ -151,13 +154,15 @@ def execute(
     return 0 if is_success(result) else 1
 
 
-def refuse(error: S3SyncError, location: str | None, *, json: bool) -> int:
+def refuse(
+    error: S3SyncError, location: str | None, *, json: bool, dry_run: bool
+) -> int:
     """End a run that cannot begin: raise its error, or print that as a document."""
     from .report import failure
 
     if not json:
         raise error
-    _print_json(failure(error, location or ""))
+    _print_json(failure(error, location or "", dry_run=dry_run))
     return error.return_code
 
 

@@ -89,7 +89,12 @@ def execute(args: Namespace) -> int:
         surroundings = conda_surroundings()
     except ConfigurationError as error:
         # A setting whose value is not even of its type: nothing can be read then.
-        return refuse(UsageError(str(error)), args.location, json=bool(context.json))
+        return refuse(
+            UsageError(str(error)),
+            args.location,
+            json=bool(context.json),
+            dry_run=bool(context.dry_run),
+        )
     show_bar = sys.stdout.isatty() and not (surroundings.json or surroundings.quiet)
     return execute(args, surroundings, make_engine, conda_bar if show_bar else None)
 

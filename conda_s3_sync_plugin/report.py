@@ -230,12 +230,15 @@ def document(result: Result) -> dict[str, Any]:
     }
 
 
-def failure(error: S3SyncError, location: str) -> dict[str, Any]:
+def failure(
+    error: S3SyncError, location: str, *, dry_run: bool = False
+) -> dict[str, Any]:
     """Return a run that has not even begun as the same kind of document."""
     return {
         "format": JSON_FORMAT,
         "success": False,
         "location": location,
+        "dry_run": dry_run,
         "environments": [],
         "warnings": [],
         "error": _error(error),

@@ -123,6 +123,17 @@ def test_the_file_of_another_platform_is_solved_without_its_builds(
     }
 
 
+def test_of_unknown_origin_only_what_a_program_wrote_is_left_out(lab: Lab) -> None:
+    exported = environment("lib00=1.1=other_0", "gone=1.0=other_0")
+    assert "gone is not to be had here: left out" in lab.apply(
+        "ml", exported, origin=""
+    )
+    assert lab.versions("ml") == {"lib00": "1.1"}
+    written = environment("lib00=1.1", "mispelled")
+    with pytest.raises(EngineError, match="mispelled"):
+        lab.apply("own", written, origin="")
+
+
 def test_a_build_that_is_gone_is_replaced_with_a_note(lab: Lab) -> None:
     file = environment("lib00=1.1=gone_0", "lib01=1.1=h1_0")
     assert lab.apply("ml", file) == (
@@ -154,7 +165,9 @@ def test_however_many_packages_are_gone_each_is_given_up() -> None:
 
     names = [f"gone{number}" for number in range(100)]
     specs = [MatchSpec(f"{name}=1=0") for name in (*names, "lib")]
-    _, notes = solve_relaxed(specs, tell_one_at_a_time, may_leave_out=True)
+    _, notes = solve_relaxed(
+        specs, tell_one_at_a_time, expendable={spec.name for spec in specs}
+    )
     left_out = [note.split()[0] for note in notes if note.endswith("left out")]
     assert sorted(left_out) == sorted(names)
     # Once for all builds, then for each version and each name, and the one that works.

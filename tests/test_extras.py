@@ -90,6 +90,16 @@ def test_a_list_that_a_person_wrote_brings_dependencies_and_keeps_them(
     assert installed(prefix) == ["six==1.16.0"]
 
 
+def test_urls_without_a_name_are_each_installed(
+    prefix: Path, wheels: Path, commands: list[str]
+) -> None:
+    files = [
+        wheels / f"{name}-py3-none-any.whl" for name in ("hello-1.0", "six-1.16.0")
+    ]
+    mirror(prefix, *(file.as_uri() for file in files), exact=False)
+    assert commands == [f"install -- {' '.join(file.as_uri() for file in files)}"]
+
+
 def test_without_pruning_what_is_there_stays(prefix: Path) -> None:
     mirror(prefix, "hello==1.0")
     mirror(prefix, "six==1.16.0", prune=False)

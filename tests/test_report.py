@@ -108,9 +108,7 @@ def test_what_has_failed_goes_to_stderr_with_its_hint() -> None:
     )
     assert tell(outcome) == (
         f"{HERE}: 1 failed\n",
-        "fail  ml  S3 refused.\n"
-        "          half\n"
-        "          Ask for s3:PutObject.\n",
+        "fail  ml  S3 refused.\n          half\n          Ask for s3:PutObject.\n",
     )
 
 

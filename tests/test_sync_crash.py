@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from fake_machine import (
     LATER,
     LATEST,
@@ -19,12 +22,38 @@ from conda_s3_sync_plugin import sync
 from conda_s3_sync_plugin.envfile import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
-    import pytest
-
     Versions = set[tuple[str, str]]
+
+
+class LateExecutor(Executor):
+    """Carry out what is submitted when its result is wanted, or at the end."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.waiting: list[LateFuture] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> LateFuture:
+        self.waiting.append(LateFuture(partial(fn, *args)))
+        return self.waiting[-1]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        for future in self.waiting:
+            if not cancel_futures:
+                future.result()
+
+
+class LateFuture(Future[Any]):
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self.set_result(self._work())
+        return super().result(timeout)
 
 
 def scene(folder: Path) -> tuple[FakeMachine, FakeMachine, Versions]:
@@ -95,3 +124,22 @@ def test_killed_anywhere_the_next_run_converges_and_nothing_is_lost(
             "again": "1",
         }
     assert number > 60
+
+
+def test_a_run_that_is_broken_off_begins_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "ThreadPoolExecutor", LateExecutor)
+    a, _ = make_pair(tmp_path)
+    for name in ("one", "three", "two"):
+        a.engine.edit(name, {"numpy": "1"})
+
+    def interrupt(operation: str, _: str) -> None:
+        if operation == "save":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        a.run(interrupt)
+    assert a.did("put") == {"put": 1}
+    assert not errors(a.sync())
+    assert is_quiet(a.sync())

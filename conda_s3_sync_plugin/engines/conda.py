@@ -207,10 +207,11 @@ class CondaEngine:
                 )
             else:
                 return packages, list(lock.requested), True, notes
+        specs = _specs(file, lock, self.platform)
         packages, given_up = solve_relaxed(
-            _specs(file, lock, self.platform),
+            specs,
             lambda wanted: solve(wanted, file.channels),
-            may_leave_out=origin != self.platform,
+            expendable=_expendable(specs, origin, self.platform),
         )
         fetch(packages)
         requested = lock.requested if lock and lock.requested else file.specs
@@ -226,7 +227,7 @@ class CondaEngine:
                 packages, notes = solve_relaxed(
                     missing,
                     lambda wanted: solve_addition(prefix, wanted, file.channels),
-                    may_leave_out=True,
+                    expendable={spec.name for spec in missing},
                 )
                 fetch(packages)
                 requested = _satisfied(map(str, missing), packages)
@@ -249,6 +250,17 @@ def _specs(file: EnvFile, lock: Lock | None, platform: str) -> list[MatchSpec]:
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
     wanted = [spec for spec in map(MatchSpec, lock.requested) if spec.name in versions]
     return [_at_version(spec, versions[spec.name]) for spec in wanted]
+
+
+def _expendable(specs: Iterable[MatchSpec], origin: str, platform: str) -> set[str]:
+    """Choose what may be left out: packages that exist on another platform only.
+
+    Where nobody has noted the platform, builds tell that a program wrote the file. What
+    a person wrote may be misspelled, and must not vanish.
+    """
+    if origin == platform:
+        return set()
+    return {spec.name for spec in specs if origin or spec.get("build")}
 
 
 def _at_version(spec: MatchSpec, version: str) -> MatchSpec:

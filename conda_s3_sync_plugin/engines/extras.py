@@ -58,6 +58,7 @@ _METADATA = re.compile(
 
 #: The name in front of a requirement.
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def mirror_pip(
@@ -155,6 +156,9 @@ def _named(requirements: Iterable[str]) -> dict[str, str]:
 
 
 def _name(requirement: str) -> str:
+    """Return the normalized name; a bare URL has none, and stands for itself."""
+    if _URL.match(requirement):
+        return requirement
     match = _NAME.match(requirement)
     if match is None:
         raise EngineError(f"{requirement!r} is no package that pip could install.")

@@ -17,7 +17,7 @@ from .manners import in_one_line, leaves, quiet
 from .transaction import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from conda.models.records import PackageRecord
@@ -80,12 +80,12 @@ def solve_relaxed(
     specs: Iterable[MatchSpec],
     attempt: Callable[[Iterable[MatchSpec]], Solution],
     *,
-    may_leave_out: bool,
+    expendable: Collection[str],
 ) -> tuple[Solution, list[str]]:
     """Solve, and give up only what does not exist: the build, then the version.
 
-    With `may_leave_out` the package itself is given up last. Return the packages, and
-    in words what was given up. Raise EngineError where that does not help.
+    Of packages that are `expendable`, the package itself is given up last. Return the
+    packages, and in words what was given up. Raise EngineError where that is no help.
     """
     # Two lines of a file may be about one package.
     want = {spec.name: spec for spec in MatchSpec.merge(specs)}
@@ -96,8 +96,8 @@ def solve_relaxed(
         except EngineError:
             raise
         except (Exception, SystemExit) as error:  # solvers raise what they like
-            names = _culprits(error, want, elsewhere=may_leave_out)
-            _weaken(want, names, notes, may_leave_out=may_leave_out)
+            names = _culprits(error, want, elsewhere=bool(expendable))
+            _weaken(want, names, notes, expendable)
 
 
 def _culprits(
@@ -122,15 +122,14 @@ def _weaken(
     want: dict[str, MatchSpec],
     names: Iterable[str],
     notes: list[str],
-    *,
-    may_leave_out: bool,
+    expendable: Collection[str],
 ) -> None:
     for name in names:
         spec = want.pop(name)
         if weaker := _weaker(spec):
             want[name] = weaker
             notes.append(f"{spec} is not to be had here: {weaker} instead")
-        elif may_leave_out:
+        elif name in expendable:
             notes.append(f"{spec} is not to be had here: left out")
         else:
             raise EngineError(f"{spec} is in none of its channels.")
