@@ -77,11 +77,16 @@ class Observer:
         self._engine, self._scope = engine, scope
         self._prefixes: dict[str, list[Path]] = defaultdict(list)
         self._left_out: set[str] = set()
+        #: Environments that could never take part, and why.
+        self.warnings: list[str] = []
         for name, prefix in engine.environments():
-            if self._admits(name, prefix):
-                self._prefixes[name].append(prefix)
-            else:
+            problem = "" if name == ROOT else name_problem(name)
+            if not self._admits(name, prefix):
                 self._left_out.add(name)
+            elif problem:
+                self.warnings.append(f"{prefix} is left alone: {problem}")
+            else:
+                self._prefixes[name].append(prefix)
 
     @property
     def names(self) -> set[str]:
@@ -107,9 +112,6 @@ class Observer:
     def _place(self, name: str) -> Path | Unknown:
         """Return the prefix of an environment, or the one that it would get."""
         prefixes = self._prefixes.get(name, [])
-        if problem := "" if name == ROOT else name_problem(name):
-            what = prefixes[0] if prefixes else repr(name)
-            return Unknown(f"{what} cannot take part: {problem}")
         if len(prefixes) > 1:
             places = " and ".join(map(str, prefixes))
             return Unknown(

@@ -188,7 +188,8 @@ class Synchronization:
 
     def _warnings(self, listing: Listing, outcomes: Sequence[Outcome]) -> list[str]:
         refused = {} if self._scope.names else listing.refused
-        warnings = [f"{key} is left alone: {why}" for key, why in refused.items()]
+        warnings = self._observer.warnings.copy()
+        warnings += [f"{key} is left alone: {why}" for key, why in refused.items()]
         pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
         if pushed and self._store.conditions is Conditions.NONE:
             warnings.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,9 +140,15 @@ def test_finding_environments_changes_no_file(lab: Lab) -> None:
 def test_new_environments_come_into_the_first_writable_folder(lab: Lab) -> None:
     assert lab.engine.prefix_for("new") == lab.prefix("new")
     assert lab.engine.prefix_for("root") == lab.machine.base
-    with pytest.raises(EngineError, match="No folder for new environments") as error:
-        lab.engine.prefix_for("a/b")
-    assert "\n" not in error.value.summary
+    assert not (lab.machine.home / ".conda").exists()  # where it is tried out
+
+
+def test_where_no_folder_can_be_written_no_environment_can_be_made(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write all
+    with pytest.raises(EngineError, match="no folder for environments"):
+        lab.engine.prefix_for("new")
 
 
 def test_what_conda_makes_is_read_and_reading_changes_nothing(

@@ -195,10 +195,27 @@ def test_a_name_that_was_only_remembered_confuses_nobody(pair: Pair) -> None:
     assert actions(a.sync()) == {"ML": Action.FORGET, "ml": Action.PUSH}
 
 
+def test_nothing_is_done_where_two_keys_are_one_environment(pair: Pair) -> None:
+    a, b = pair
+    a.engine.edit("ml", {"numpy": "1"})
+    a.sync()
+    key = a.store.location.key("ml")
+    a.bucket.plant(key.replace(".yml", ".yaml"), b"dependencies: [numpy=2]")
+    b.engine.edit("ml", {"numpy": "3"})
+    before = a.bucket.keys()
+    for one in (a, b):
+        assert actions(one.sync()) == {"ml": Action.SKIP}
+    assert a.bucket.keys() == before
+
+
 def test_an_impossible_name_is_left_alone(pair: Pair) -> None:
     a, _ = pair
     a.engine.edit("two words", {"numpy": "1"}, prefix=Path("/two words"))
     a.engine.edit("ml", {"numpy": "1"})
-    assert actions(a.sync()) == {"ml": Action.PUSH, "two words": Action.SKIP}
+    result = a.sync()
+    # It never could take part, so that nothing has failed.
+    assert actions(result) == {"ml": Action.PUSH}
+    (warning,) = result.warnings
+    assert warning.startswith("/two words is left alone: ")
     assert actions(a.sync("../up")) == {"../up": Action.SKIP}
     assert actions(a.sync("nowhere")) == {"nowhere": Action.SKIP}

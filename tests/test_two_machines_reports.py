@@ -157,7 +157,7 @@ def test_quiet_leaves_stdout_empty_and_errors_on_stderr(
     put(s3, bucket, "garbage.yml", "[]")
     failed = a.sync(bucket, "-q", check=False)
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert failed.stderr.startswith("skip      garbage  its file in the bucket")
+    assert failed.stderr.startswith("skip  garbage  its file in the bucket")
 
 
 def test_verbose_tells_what_is_in_step_too(
@@ -166,7 +166,7 @@ def test_verbose_tells_what_is_in_step_too(
     a = machine("a")
     plant(original, "ml", a)
     a.sync(bucket)
-    assert a.sync(bucket, "-v").stdout.startswith("nothing   ml  in step")
+    assert a.sync(bucket, "-v").stdout.startswith("nothing  ml  in step")
 
 
 def test_a_run_whose_environments_are_all_gone_is_stopped(
