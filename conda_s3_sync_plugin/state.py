@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from .atomic import replace_file
 from .exceptions import StateError
 from .models import Baseline, Conditions
 
@@ -115,20 +116,14 @@ class State:
         return empty
 
     def _save(self, document: dict[str, Any]) -> None:
-        """Replace the file whole: a crash leaves the old one or the new one."""
-        draft = self._file.with_suffix(f".{os.getpid()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if self._unreadable:  # another release may know how
                 self._file.replace(self._file.with_suffix(".unreadable.json"))
                 self._unreadable = False
-            with draft.open("w", encoding="ascii") as file:
-                json.dump(document, file, indent=1, sort_keys=True)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._file)
+            text = json.dumps(document, indent=1, sort_keys=True)
+            replace_file(self._file, text.encode("ascii"))
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise StateError(
                 f"{self._file} cannot be written: {error.strerror}"
             ) from None

@@ -20,6 +20,7 @@ FLOORS = {
     "__init__": 0,
     "models": 0,
     "exceptions": 0,
+    "atomic": 1,
     "plan": 1,
     "location": 1,
     "settings": 1,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..atomic import replace_file
 from ..exceptions import EngineError
 from .prefix import (
     UNSET,
@@ -249,21 +249,6 @@ def _write_variables(path: Path, values: Mapping[str, str]) -> None:
     }
     state["env_vars"] = {**hidden, **values}
     replace_file(path, json.dumps(state, indent=2).encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a crash leaves the old one or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():  # it may be kept from other users
-            shutil.copymode(path, draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def set_modified(prefix: Path, modified: datetime) -> None:
