@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .envfile import parse, parse_lock, render_lock
+from .download import Download, download_version
+from .envfile import render_lock
 from .exceptions import (
-    EnvFileError,
     LocalChangedError,
-    RemoteChangedError,
     S3SyncError,
     StoreError,
 )
@@ -27,9 +26,10 @@ from .observe import Fetched, Here, There, read
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+    from datetime import datetime
     from pathlib import Path
 
-    from .models import Export, Lock, Step
+    from .models import Export, Step
     from .observe import Sight
     from .protocols import Engine, Store
     from .state import Memory
@@ -39,15 +39,6 @@ if TYPE_CHECKING:
 #: Raises RemoteChangedError or LocalChangedError where the environment is not what was
 #: observed any more, and another S3SyncError where it fails.  Nothing is lost on any.
 Job = Callable[[], tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Download:
-    """All that a pull needs from the bucket."""
-
-    fetched: Fetched
-    lock: Lock | None
-    notes: tuple[str, ...] = ()
 
 
 class Applier:
@@ -70,7 +61,7 @@ class Applier:
         self._pool = pool
         self._prune = prune
         self._pull_only = pull_only
-        self._downloads: list[Future[_Download]] = []
+        self._downloads: list[Future[Download]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
         """Start the transfers of a step; return what is left to do in this thread."""
@@ -78,7 +69,9 @@ class Applier:
         if action is Action.FORGET:
             return partial(self._forget, sight.name)
         if action is Action.PULL and isinstance(there, There):
-            download = self._pool.submit(self._download, sight.name, there)
+            download = self._pool.submit(
+                download_version, self._store, sight.name, there, self._engine.platform
+            )
             self._downloads.append(download)
             return lambda: self._pull(sight, download.result())
         if action is Action.PUSH and isinstance(here, Here):
@@ -138,7 +131,7 @@ class Applier:
         there = sight.there if isinstance(sight.there, There) else None
         if there and there.fetched:
             self._keep(sight.name, there.fetched)
-        document = self._publish(sight.name, here, export)
+        document = self._publish(sight.name, export, here.version.modified)
         replaces = there.etag if there else None
         return self._store.put(sight.name, document, replaces=replaces)
 
@@ -150,46 +143,23 @@ class Applier:
         self._memory.remember(sight.name, baseline)
         return export.warnings
 
-    def _download(self, name: str, there: There) -> _Download:
-        """Get what is pulled: the file, unless observing has it, and its lock."""
-        fetched = there.fetched
-        if fetched is None:
-            remote = self._store.get(name)
-            if remote is None or remote.etag != there.etag:
-                raise RemoteChangedError(f"{name} has just changed in the bucket.")
-            fetched = Fetched(remote, parse(remote.body))
-        try:
-            return _Download(fetched, self._lock(name, fetched))
-        except EnvFileError as error:
-            note = f"{error.summary} It was solved for anew."
-            return _Download(fetched, None, (note,))
-
-    def _lock(self, name: str, fetched: Fetched) -> Lock | None:
-        """Get the lock for this platform, or else for where the file was made."""
-        digest = fetched.file.digest
-        platforms = dict.fromkeys((self._engine.platform, fetched.remote.platform))
-        for platform in filter(None, platforms):
-            body = self._store.get_lock(name, digest, platform)
-            if body is not None:
-                return parse_lock(body, digest=digest, platform=platform)
-        return None
-
-    def _pull(self, sight: Sight, download: _Download) -> tuple[str, ...]:
+    def _pull(self, sight: Sight, download: Download) -> tuple[str, ...]:
         """Make the environment here what the bucket says."""
         name, remote = sight.name, download.fetched.remote
         prefix = self._prefix(sight)
         is_kept = self._keep_foreign(name, download.fetched)
         self._keep_local(sight)
         old = sight.baseline
-        # From here to the end of the pull, the prefix may be half of something.
         begun = Baseline(old.local if old else "", "", "", "", remote.modified)
-        self._memory.remember(name, begun)
-        if not self._is_unchanged(sight, prefix):
-            # Nothing was done yet: what is there now is somebody's work.
-            self._memory.remember(name, old)
-            raise LocalChangedError(
-                f"{prefix} has just been changed by another program."
-            )
+
+        def begin() -> None:
+            """Note that from now on the prefix may be half of something."""
+            if not self._is_unchanged(sight, prefix):
+                raise LocalChangedError(
+                    f"{prefix} has just been changed by another program."
+                )
+            self._memory.remember(name, begun)
+
         try:
             notes = self._engine.apply(
                 name,
@@ -199,12 +169,14 @@ class Applier:
                 modified=remote.modified,
                 origin=remote.platform,
                 prune=self._prune,
+                begin=begin,
             )
         except BaseException:
-            with contextlib.suppress(S3SyncError):
-                self._remember_failure(sight, prefix)
+            if self._memory.baselines.get(name) is begun:
+                with contextlib.suppress(S3SyncError):
+                    self._remember_failure(sight, prefix)
             raise
-        notes += self._finish_pull(name, prefix, download, is_kept)
+        notes += self._finish_pull(name, prefix, download, notes, is_kept)
         return (*download.notes, *notes)
 
     def _remember_failure(self, sight: Sight, prefix: Path) -> None:
@@ -219,15 +191,29 @@ class Applier:
             self._memory.remember(sight.name, left)
 
     def _finish_pull(
-        self, name: str, prefix: Path, download: _Download, is_kept: bool
+        self,
+        name: str,
+        prefix: Path,
+        download: Download,
+        notes: tuple[str, ...],
+        is_kept: bool,
     ) -> tuple[str, ...]:
         """Learn what the environment is now, and share what a solve has found."""
         env = self._engine.look(name, prefix)
         if not isinstance(env, LocalEnv):
             raise LocalChangedError(f"{prefix} has just been removed.")
         export = read(self._engine, env)
-        notes = self._share_lock(name, export, download)
         remote, digest = download.fetched.remote, download.fetched.file.digest
+        try:
+            if export.file.digest != digest and not self._pull_only:
+                # Solved, not pruned, or edited meanwhile: a later pull overwrites it.
+                self._publish(name, export, remote.modified)
+            if not notes:
+                self._share_lock(name, export, download)
+        except StoreError as error:  # the environment is whole without that
+            notes = (f"its lock could not be shared: {error.summary}",)
+        else:
+            notes = ()
         baseline = Baseline(
             export.file.digest,
             env.stamp,
@@ -239,27 +225,23 @@ class Applier:
         self._memory.remember(name, baseline)
         return notes
 
-    def _share_lock(
-        self, name: str, export: Export, download: _Download
-    ) -> tuple[str, ...]:
-        """Spare the next machine of this platform the solve, if there was one."""
+    def _share_lock(self, name: str, export: Export, download: Download) -> None:
+        """Spare the next machine of this platform the solve, if there was one.
+
+        Not where something was given up: the next machine has to be told, too.
+        """
         platform, digest = self._engine.platform, download.fetched.file.digest
         was_locked = download.lock is not None and download.lock.platform == platform
         is_mirror = self._prune and name != ROOT
-        if was_locked or not is_mirror or self._pull_only:
-            return ()
-        body = render_lock(replace(export.lock, digest=digest))
-        try:
+        if is_mirror and not was_locked and not self._pull_only:
+            body = render_lock(replace(export.lock, digest=digest))
             self._store.put_lock(name, digest, platform, body)
-        except StoreError as error:  # the environment is whole without it
-            return (f"its lock could not be shared: {error.summary}",)
-        return ()
 
-    def _publish(self, name: str, here: Here, export: Export) -> Document:
+    def _publish(self, name: str, export: Export, modified: datetime) -> Document:
         """Write the lock and the history entry of what an environment is."""
         file, platform = export.file, self._engine.platform
         self._store.put_lock(name, file.digest, platform, render_lock(export.lock))
-        document = Document(file.body, file.digest, here.version.modified, platform)
+        document = Document(file.body, file.digest, modified, platform)
         self._store.keep(name, document)
         return document
 
@@ -269,7 +251,7 @@ class Applier:
         if not isinstance(here, Here) or here.export is None:
             return
         if old is None or old.local != here.version.digest:
-            self._publish(sight.name, here, here.export)
+            self._publish(sight.name, here.export, here.version.modified)
 
     def _keep_foreign(self, name: str, fetched: Fetched) -> bool:
         """Put what another program wrote into the history: it does not do that.

@@ -53,10 +53,12 @@ class ConditionalWriter:
                 if status == HTTPStatus.NOT_IMPLEMENTED:
                     form = self.conditions = Conditions.NONE
                     continue
+                if status == HTTPStatus.NOT_FOUND:  # and who may not list gets 403 then
+                    raise _changed(doing)
                 there = self._bucket.head(request["Key"])
                 if there and _is_own(there, request):  # written, but the reply was lost
                     return bare(there["ETag"])
-                if status == HTTPStatus.NOT_FOUND or _etag(there) != replaces:
+                if _etag(there) != replaces:
                     raise _changed(doing)
                 if status == HTTPStatus.PRECONDITION_FAILED and replaces:
                     form = self._other_form(form)

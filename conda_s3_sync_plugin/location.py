@@ -92,7 +92,7 @@ class Location:
     @property
     def probe_key(self) -> str:
         """Return the key on which it is tried out how a server takes conditions."""
-        return f"{self.prefix}{ARCHIVE}/probe"
+        return f"{self.prefix}{ARCHIVE}/.probe"
 
 
 def name_problem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope
     from .protocols import Engine
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,11 @@ class Observer:
                 self._prefixes[name].append(prefix)
 
     @property
+    def everything(self) -> set[str]:
+        """Return the names of all environments here, whether they take part or not."""
+        return self._left_out | self._prefixes.keys()
+
+    @property
     def names(self) -> set[str]:
         """Return the names of the environments here that take part."""
         return set(self._prefixes)
@@ -131,8 +140,17 @@ class Observer:
         fetch: Callable[[], RemoteObject | None],
     ) -> Sight:
         """Put both sides of an environment together; `fetch` gets its object."""
-        here = self._here(name, baseline)
-        return Sight(name, here, _there(listed, baseline, fetch), baseline)
+        try:
+            here = self._here(name, baseline)
+            there = _there(listed, baseline, fetch)
+        except Exception as error:  # a mistake of ours must not stop the others
+            log.info("%s cannot be observed", name, exc_info=error)
+            problem = Unknown(
+                f"{type(error).__name__}: {error}",
+                hint="That is a mistake of conda s3-sync; -vv shows where.",
+            )
+            return Sight(name, problem, None, baseline)
+        return Sight(name, here, there, baseline)
 
     def _here(self, name: str, baseline: Baseline | None) -> Here | Unknown | None:
         place = self._place(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -115,12 +115,15 @@ class Engine(Protocol):
         modified: datetime,
         origin: str = "",
         prune: bool = True,
+        begin: Callable[[], None] = ...,
     ) -> tuple[str, ...]:
         """Make a prefix what a file says, by its lock if there is one for here.
 
         `origin` is the platform where the file was made, and `lock` may be of that one.
-        Into base, things are only added. Return in words what differs from the file.
-        Where it raises, conda's part of the environment is as it was, or whole.
+        `begin` is called when all is fetched, right before anything is changed; where
+        it raises, nothing is. Into base, things are only added. Return in words what
+        differs from the file. Where it raises after that, conda's part of the
+        environment is as it was, or whole.
         """
         ...
 

@@ -151,7 +151,7 @@ class Lines:
         step, error = outcome.step, outcome.error
         verb = "fail" if error else str(step.action)
         text = error_summary(error) if error else reason(step, self._now)
-        hint = getattr(error, "hint", "") if error else step.hint
+        hint = error_hint(error) if error else step.hint
         self._write_row(verb, step.name, text, stream)
         for line in filter(None, (*outcome.notes, hint)):
             self._write_row("", "", line, stream)
@@ -176,7 +176,16 @@ def _visible(text: str) -> str:
 
 def error_summary(error: BaseException) -> str:
     """Return the message of an error without its hint."""
-    return error.summary if isinstance(error, S3SyncError) else str(error)
+    if isinstance(error, S3SyncError):
+        return error.summary
+    return f"{type(error).__name__}: {error}"
+
+
+def error_hint(error: BaseException) -> str:
+    """Return what to do about an error."""
+    if isinstance(error, S3SyncError):
+        return error.hint
+    return "That is a mistake of conda s3-sync; -vv shows where."
 
 
 def reason(step: Step, now: datetime) -> str:
@@ -271,7 +280,7 @@ def _error(error: BaseException) -> dict[str, str]:
     return {
         "type": type(error).__name__,
         "message": error_summary(error),
-        "hint": getattr(error, "hint", ""),
+        "hint": error_hint(error),
     }
 
 

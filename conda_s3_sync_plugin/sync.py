@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from .exceptions import (
     S3SyncError,
     StateError,
 )
+from .location import ROOT
 from .models import (
     Action,
     Conditions,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from .models import Baseline, Listing, Step
     from .protocols import Engine, Store, Watcher
     from .state import Memory, State
+
+log = logging.getLogger(__name__)
 
 #: How often one environment is planned anew because somebody else was faster.
 _ATTEMPTS = 3
@@ -122,12 +126,15 @@ class Synchronization:
             )
             for name in sorted(names)
         }
-        present = (name for name, sight in sights.items() if sight.here or sight.there)
+        present = self._observer.everything | listing.environments.keys()
         for name, reason in collisions(present).items():
-            sights[name] = replace(sights[name], here=reason)
+            if name in sights:
+                sights[name] = replace(sights[name], here=reason)
         observations = [sight.observation for sight in sights.values()]
         if not self._force:
-            check_sides(observations, self._store.identity)
+            # Base is always here: it says nothing about a disk that is gone.
+            others = [seen for seen in observations if seen.name != ROOT]
+            check_sides(others, self._store.identity)
         return Plan(tuple(plan(observations, self._policy)), sights)
 
     def _apply(self, planned: Plan, memory: Memory, watcher: Watcher) -> list[Outcome]:
@@ -166,14 +173,20 @@ class Synchronization:
         except (RemoteChangedError, LocalChangedError) as error:
             if attempts == 1:
                 return Outcome(step, error=error)
-        except S3SyncError as error:
-            return Outcome(step, error=error)
+        except Exception as error:  # a mistake of ours must not stop the others
+            return self._failed(step, error)
         try:
             step, sight = self._look_again(step.name, memory)
-        except S3SyncError as error:
-            return Outcome(step, error=error)
+        except Exception as error:
+            return self._failed(step, error)
         job = applier.begin(step, sight)
         return self._finish(step, job, applier, memory, attempts - 1)
+
+    @staticmethod
+    def _failed(step: Step, error: Exception) -> Outcome:
+        if not isinstance(error, S3SyncError):
+            log.info("%s failed", step.name, exc_info=error)
+        return Outcome(step, error=error)
 
     def _look_again(self, name: str, memory: Memory) -> tuple[Step, Sight]:
         remote = self._store.get(name)

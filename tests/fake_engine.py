@@ -184,12 +184,16 @@ class FakeEngine:
         modified: datetime,
         origin: str = "",
         prune: bool = True,
+        begin: Callable[[], None] = lambda: None,
     ) -> tuple[str, ...]:
         self._begin("apply", name)
         old = self.envs.get(prefix)
         if old and old.frozen:
             raise EngineError(f"{prefix} is frozen, and stays as it is.")
         want, requested, notes = self._solve(file, lock, origin)
+        self._begin("download", name)
+        begin()
+        old = self.envs.get(prefix)
         env = self.envs.setdefault(prefix, FakeEnv())
         if name == ROOT:
             want = {**want, **env.packages}

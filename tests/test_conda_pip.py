@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,24 @@ def lab(
 def six(lab: Lab, name: str) -> str:
     """Return the version that python sees."""
     return lab.machine.python(name, "-c", "import six; print(six.__version__)").stdout
+
+
+def test_a_lock_that_a_solve_has_made_knows_what_pip_has_added(lab: Lab) -> None:
+    written = environment("python", "pip", pip=["greet"])
+    solved = lab.make("ml", "python", "pip", pip=["greet"])
+    assert solved.file.pip == ("greet==1.0", "hello==2.0")
+    lab.apply("next", written, replace(solved.lock, digest=written.digest))
+    assert lab.export("next").file.pip == solved.file.pip
+
+
+def test_the_same_version_from_another_source_is_a_change(
+    lab: Lab, wheels: Path
+) -> None:
+    lab.make("ml", "python", "pip", pip=["hello==1.0"])
+    before = lab.look("ml").stamp
+    wheel = (wheels / "hello-1.0-py3-none-any.whl").as_uri()
+    lab.machine.pip("ml", "install", "--force-reinstall", f"hello @ {wheel}")
+    assert lab.look("ml").stamp != before
 
 
 def test_a_package_that_pip_replaced_is_so_elsewhere_and_then_conda_s_again(

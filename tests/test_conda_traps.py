@@ -57,6 +57,47 @@ def test_an_environment_is_as_it_was_after_a_link_script_failed(
     assert lab.versions("ml")["lib02"] == "1.0"
 
 
+def test_nothing_is_changed_unless_it_is_begun(lab: Lab) -> None:
+    export = lab.make("ml", "lib02=1.1")
+    before = lab.snapshot("ml")
+
+    def make_it_and_refuse() -> None:
+        lab.apply("new", environment("acty"))  # somebody else, in the meantime
+        raise EngineError("changed meanwhile")
+
+    with pytest.raises(EngineError, match="changed meanwhile"):
+        lab.apply("new", export.file, export.lock, begin=make_it_and_refuse)
+    assert lab.versions("new") == {"acty": "1.0"}
+
+    def refuse() -> None:
+        raise EngineError("changed meanwhile")
+
+    with pytest.raises(EngineError, match="changed meanwhile"):
+        lab.apply("ml", environment("lib00"), begin=refuse)
+    assert lab.snapshot("ml") == before
+
+
+def test_an_environment_is_begun_when_all_is_fetched(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from conda_s3_sync_plugin.engines import conda
+
+    export = lab.make("ml", "lib02=1.1")
+    log: list[str] = []
+    for name in ("fetch", "mirror"):
+        real = getattr(conda, name)
+
+        def record(*args: Any, real: Any = real, name: str = name, **more: Any) -> Any:
+            log.append(name)
+            return real(*args, **more)
+
+        monkeypatch.setattr(conda, name, record)
+    for lock in (export.lock, None):
+        log.clear()
+        lab.apply("new", export.file, lock, begin=lambda: log.append("begin"))
+        assert log == ["fetch", "begin", "mirror"]
+
+
 def test_a_history_that_conda_deletes_on_failure_is_put_back(
     lab: Lab, channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ FLOORS = {
     "engines.conda": 2,
     "protocols": 3,
     "observe": 3,
+    "download": 3,
     "apply": 3,
     "sync": 3,
     "report": 3,

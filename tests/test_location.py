@@ -91,7 +91,7 @@ def test_all_keys_are_below_the_path(
     assert str(location) == text
     assert location.prefix == prefix
     assert location.key("ml") == f"{prefix}ml.yml"
-    assert location.probe_key == f"{prefix}.s3-sync/probe"
+    assert location.probe_key == f"{prefix}.s3-sync/.probe"
     assert location.lock_key("ml", digest, "linux-64") == (
         f"{prefix}.s3-sync/ml/0123456789ab.linux-64.json"
     )

@@ -114,7 +114,11 @@ def test_what_has_failed_goes_to_stderr_with_its_hint() -> None:
 
 def test_what_nobody_expected_to_fail_is_told_too() -> None:
     outcome = Outcome(step(Action.NOTHING), error=OSError("no disk"))
-    assert tell(outcome) == (f"{HERE}: 1 failed\n", "fail  ml  no disk\n")
+    assert tell(outcome) == (
+        f"{HERE}: 1 failed\n",
+        "fail  ml  OSError: no disk\n"
+        "    That is a mistake of conda s3-sync; -vv shows where.\n",
+    )
 
 
 def test_notes_and_hints_stand_below_their_line() -> None:

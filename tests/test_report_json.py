@@ -66,7 +66,11 @@ def test_what_has_failed_says_how() -> None:
     assert told["success"] is False
     assert [entry["error"] for entry in told["environments"]] == [
         {"type": "StoreError", "message": "S3 refused.", "hint": "Ask."},
-        {"type": "OSError", "message": "no disk", "hint": ""},
+        {
+            "type": "OSError",
+            "message": "OSError: no disk",
+            "hint": "That is a mistake of conda s3-sync; -vv shows where.",
+        },
     ]
 
 

@@ -63,7 +63,7 @@ def s3_world(path: str, s3: S3Server, bucket: str) -> World:
 
     return World(
         lambda: S3Store(location, endpoint_url=s3.endpoint),
-        lambda: [key for key in s3.keys(bucket) if not key.endswith("/probe")],
+        lambda: [key for key in s3.keys(bucket) if not key.endswith("/.probe")],
         plant,
     )
 

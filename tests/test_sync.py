@@ -59,7 +59,7 @@ def test_row_2_new_in_the_bucket_is_created_from_its_lock(pair: Pair) -> None:
     assert not b.engine.calls["solve"]
     # Begun before the environment is touched, remembered after.
     written = [operation for operation, _ in b.log if operation in WRITES]
-    assert written == ["save", "apply", "save"]
+    assert written == ["apply", "save", "save"]
 
 
 def test_row_3_and_8_equal_content_is_adopted_without_a_transfer(pair: Pair) -> None:

@@ -203,18 +203,73 @@ def test_a_push_during_a_pull_is_pulled_next(pair: Pair) -> None:
     assert b.engine.versions("ml")["numpy"] == "4"
 
 
+@pytest.mark.parametrize("moment", ["get_lock", "download"])
 @pytest.mark.parametrize("ours", [LATER, LATEST], ids=["older", "newer"])
-def test_an_edit_just_before_a_pull_is_not_lost(pair: Pair, ours: object) -> None:
+def test_an_edit_just_before_a_pull_is_not_lost(
+    pair: Pair, ours: object, moment: str
+) -> None:
     a, b = pair
     in_step(a, b)
     theirs = change(a, "3", at=LATER if ours is LATEST else LATEST)
     a.sync()
     edited: list[str] = []
-    b.before = once("get_lock", lambda: edited.append(change(b, "4", at=ours)))
+    b.before = once(moment, lambda: edited.append(change(b, "4", at=ours)))
     b.sync()
     assert {*edited, theirs} <= {*b.history("ml"), b.remote("ml")}
     assert b.engine.digest("ml") == (edited[0] if ours is LATEST else theirs)
     assert is_quiet(b.sync())
+
+
+def test_an_edit_that_a_failed_download_has_seen_is_an_edit(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    theirs = change(a, "3", at=LATER)
+    a.sync()
+    edited: list[str] = []
+
+    def edit_and_fail() -> None:
+        edited.append(change(b, "4", at=LATEST))
+        raise EngineError("no network")
+
+    b.before = once("download", edit_and_fail)
+    assert errors(b.sync()) == {"ml": "no network"}
+    assert actions(b.sync()) == {"ml": Action.PUSH}
+    assert {*edited, theirs} <= b.history("ml")
+
+
+def test_an_edit_while_pip_runs_is_kept_before_it_is_overwritten(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    change(a, "3", at=LATER)
+    a.sync()
+    edited: list[str] = []
+
+    def edit() -> None:
+        env = b.engine.env("ml")
+        env.packages["extra"] = ("1", "0")
+        edited.append(b.engine.digest("ml"))
+
+    b.before = once("stamp", edit)
+    b.sync()
+    change(a, "5", at=LATEST)
+    a.sync()
+    b.sync()
+    assert {*edited} <= {*b.history("ml"), b.remote("ml"), b.engine.digest("ml")}
+
+
+def test_a_mistake_of_ours_stops_no_other_environment(pair: Pair) -> None:
+    a, b = pair
+    for name in ("x", "y"):
+        a.engine.edit(name, {"numpy": "1"})
+    a.sync()
+    for operation in ("apply", "look"):
+        b.before = failing(operation, "x", TypeError("oops"))
+        result = b.sync()
+        assert b.engine.versions("y") == {"numpy": "1"}
+        (told,) = [one for one in result.outcomes if not one.is_settled]
+        assert (told.step.name, "oops" in str(told)) == ("x", True)
+    b.before = None
+    assert actions(b.sync())["x"] == Action.PULL
 
 
 def test_an_environment_created_just_before_a_pull_is_not_lost(pair: Pair) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from conda.base.context import context, reset_context
 from conda.core.envs_manager import get_user_environments_txt_file
@@ -19,7 +19,14 @@ from . import extras
 from . import prefix as plain
 from .fetch import fetch, record
 from .manners import leaves, translated
-from .solve import solve, solve_addition, solve_relaxed
+from .solve import (
+    expendable,
+    satisfied,
+    solve,
+    solve_addition,
+    solve_relaxed,
+    specs_of,
+)
 from .transaction import (
     check_changeable,
     guarded,
@@ -30,7 +37,7 @@ from .transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from conda.models.records import PackageRecord
@@ -57,6 +64,20 @@ def use_installation(path: str) -> None:
     # CONDA_ROOT is where conda looks for the `.condarc` of an installation.
     os.environ.update(CONDA_ROOT=str(root), CONDA_ROOT_PREFIX=str(root))
     reset_context(argparse_args=context._argparse_args)
+
+
+class _Choice(NamedTuple):
+    """What is going to be installed."""
+
+    #: Dependencies first.
+    packages: list[PackageRecord]
+    #: What the history shall say was asked for.
+    requested: list[str]
+    pip: tuple[str, ...]
+    #: By a lock: nothing else is needed.
+    exact: bool
+    #: In words, what is not as the file says.
+    notes: list[str]
 
 
 class CondaEngine:
@@ -108,7 +129,9 @@ class CondaEngine:
             return self.root
         # conda's own answer would try the folders out, by writing into them.
         for folder in map(Path, context.envs_dirs):
-            above = (place for place in (folder, *folder.parents) if place.exists())
+            places = (folder, *folder.parents)
+            # Not Path.exists: it raises for what lies below a folder of others.
+            above = (place for place in places if os.path.exists(place))  # noqa: PTH110
             if os.access(next(above), os.W_OK):
                 return folder / name
         raise EngineError(
@@ -145,12 +168,14 @@ class CondaEngine:
         modified: datetime,
         origin: str = "",
         prune: bool = True,
+        begin: Callable[[], None] = lambda: None,
     ) -> tuple[str, ...]:
         """Make a prefix what a file says, by its lock if there is one for here.
 
         `origin` is the platform where the file was made, and `lock` may be of that one.
-        Into base, things are only added. Return in words what differs from the file.
-        Raise EngineError; conda's part of the environment is then as it was, or whole.
+        `begin` is called when all is fetched, right before anything is changed. Into
+        base, things are only added. Return in words what differs from the file. Raise
+        EngineError; conda's part of the environment is then as it was, or whole.
         """
         check_changeable(prefix)
         prune = prune and name != ROOT
@@ -158,26 +183,23 @@ class CondaEngine:
             f"{name} could not be {'changed' if prefix.exists() else 'created'}"
         ):
             if name == ROOT:
-                notes = self._add(prefix, file)
+                notes = self._add(prefix, file, begin)
             else:
-                notes = self._mirror(prefix, file, lock, origin, prune=prune)
+                chosen = self._choose(file, lock, origin)
+                begin()
+                notes = self._mirror(prefix, file, chosen, prune=prune)
             extras.set_modified(prefix, modified)
         return tuple(notes)
 
     def _mirror(
-        self,
-        prefix: Path,
-        file: EnvFile,
-        lock: Lock | None,
-        origin: str,
-        *,
-        prune: bool,
+        self, prefix: Path, file: EnvFile, chosen: _Choice, *, prune: bool
     ) -> list[str]:
-        """Make a prefix all that a file says: packages, pip's packages, variables."""
+        """Make a prefix all that was chosen: packages, pip's packages, variables."""
         with guarded(prefix):
-            packages, requested, exact, notes = self._choose(file, lock, origin)
-            mirror(prefix, packages, requested, prune=prune)
-        notes += extras.mirror_pip(prefix, file.pip, exact=exact, prune=prune)
+            mirror(prefix, chosen.packages, chosen.requested, prune=prune)
+        notes = chosen.notes + extras.mirror_pip(
+            prefix, chosen.pip, exact=chosen.exact, prune=prune
+        )
         if lost := extras.lost_to_pip(prefix):
             with guarded(prefix):
                 relink(prefix, lost)
@@ -186,14 +208,8 @@ class CondaEngine:
         )
         return notes
 
-    def _choose(
-        self, file: EnvFile, lock: Lock | None, origin: str
-    ) -> tuple[list[PackageRecord], list[str], bool, list[str]]:
-        """Choose packages, and fetch them: those of the lock, or a solver's.
-
-        Return them, what the history shall say was asked for, whether it is exactly
-        what the file says, and in words what is not.
-        """
+    def _choose(self, file: EnvFile, lock: Lock | None, origin: str) -> _Choice:
+        """Choose packages, and fetch them: those of the lock, or a solver's."""
         notes: list[str] = []
         if lock and lock.platform == self.platform:
             packages = in_order(map(record, lock.packages))
@@ -206,78 +222,41 @@ class CondaEngine:
                     "packages of its lock have left their channel: solved anew"
                 )
             else:
-                return packages, list(lock.requested), True, notes
-        specs = _specs(file, lock, self.platform)
+                return _Choice(packages, list(lock.requested), lock.pip, True, notes)
+        specs = specs_of(file, lock, self.platform)
         packages, given_up = solve_relaxed(
             specs,
             lambda wanted: solve(wanted, file.channels),
-            expendable=_expendable(specs, origin, self.platform),
+            expendable=expendable(specs, origin, self.platform),
         )
         fetch(packages)
-        requested = lock.requested if lock and lock.requested else file.specs
-        return packages, _satisfied(requested, packages), False, notes + given_up
+        asked = lock.requested if lock and lock.requested else file.specs
+        requested = satisfied(asked, packages)
+        return _Choice(packages, requested, file.pip, False, notes + given_up)
 
-    def _add(self, prefix: Path, file: EnvFile) -> list[str]:
+    def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> list[str]:
         """Add to base what it lacks, and change nothing that it has."""
         have = {entry["name"] for entry in plain.records(prefix)}
         missing = [spec for spec in map(MatchSpec, file.specs) if spec.name not in have]
+        packages: list[PackageRecord] = []
         notes: list[str] = []
         if missing:
+            packages, notes = solve_relaxed(
+                missing,
+                lambda wanted: solve_addition(prefix, wanted, file.channels),
+                expendable={spec.name for spec in missing},
+            )
+            fetch(packages)
+        begin()
+        if packages:
             with guarded(prefix):
-                packages, notes = solve_relaxed(
-                    missing,
-                    lambda wanted: solve_addition(prefix, wanted, file.channels),
-                    expendable={spec.name for spec in missing},
-                )
-                fetch(packages)
-                requested = _satisfied(map(str, missing), packages)
+                requested = satisfied(map(str, missing), packages)
                 mirror(prefix, packages, requested, prune=False)
         extras.add_pip(prefix, file.pip)
         values = {**file.variables, **plain.variables(prefix)}
         return notes + extras.mirror_variables(
             prefix, values, secrets=self._secrets, prune=False
         )
-
-
-def _specs(file: EnvFile, lock: Lock | None, platform: str) -> list[MatchSpec]:
-    """Choose what to solve for.
-
-    Another platform's lock knows which packages a person wanted; the rest came along
-    there, and may not exist here. Otherwise it is the file, word for word.
-    """
-    if lock is None or lock.platform == platform or not lock.requested:
-        return [MatchSpec(spec) for spec in file.specs]
-    versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
-    wanted = [spec for spec in map(MatchSpec, lock.requested) if spec.name in versions]
-    return [_at_version(spec, versions[spec.name]) for spec in wanted]
-
-
-def _expendable(specs: Iterable[MatchSpec], origin: str, platform: str) -> set[str]:
-    """Choose what may be left out: packages that exist on another platform only.
-
-    Where nobody has noted the platform, builds tell that a program wrote the file. What
-    a person wrote may be misspelled, and must not vanish.
-    """
-    if origin == platform:
-        return set()
-    return {spec.name for spec in specs if origin or spec.get("build")}
-
-
-def _at_version(spec: MatchSpec, version: str) -> MatchSpec:
-    channel = {"channel": spec.get("channel")} if spec.get("channel") else {}
-    return MatchSpec(name=spec.name, version=version, **channel)
-
-
-def _satisfied(
-    requested: Iterable[str], packages: Iterable[PackageRecord]
-) -> list[str]:
-    """Return what was asked for as far as these packages are that.
-
-    conda takes it into every later solve, which could not succeed with the rest.
-    """
-    have = {package.name: package for package in packages}
-    specs = [spec for spec in map(MatchSpec, requested) if spec.name in have]
-    return [str(spec) if spec.match(have[spec.name]) else spec.name for spec in specs]
 
 
 def _is_gone(error: Exception) -> bool:

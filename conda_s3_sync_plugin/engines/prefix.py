@@ -70,19 +70,23 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
             digest.update(f"{mark} {stat.st_mtime_ns} {stat.st_size}\n".encode())
         for site in _site_packages(prefix, names):
             times.append(site.stat().st_mtime_ns)
-            infos = sorted(path.name for path in site.iterdir() if path.suffix in _INFO)
-            digest.update("\n".join(infos).encode(errors="surrogateescape"))
+            infos = sorted(path for path in site.iterdir() if path.suffix in _INFO)
+            for info in infos:
+                # With its time: the same version from another source has its name.
+                text = f"{info.name} {info.stat().st_mtime_ns}\n"
+                digest.update(text.encode(errors="surrogateescape"))
         if "history" not in names:
             return Unknown(
                 f"{meta / 'history'} is missing",
                 hint=f"If {prefix} is the rest of a failed command, remove the folder.",
             )
-        modified = (meta / "history").stat().st_mtime_ns
+        modified = from_ns((meta / "history").stat().st_mtime_ns)
+        touched = from_ns(max(times))
     except OSError as error:
         return Unknown(f"{prefix} cannot be read: {error.strerror}")
-    return LocalEnv(
-        name, prefix, digest.hexdigest(), from_ns(modified), from_ns(max(times))
-    )
+    except OverflowError:
+        return Unknown(f"{prefix} has a time that is beyond any calendar")
+    return LocalEnv(name, prefix, digest.hexdigest(), modified, touched)
 
 
 def _site_packages(prefix: Path, names: Iterable[str]) -> Iterator[Path]:
@@ -244,7 +248,8 @@ def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
         local[name] = "its direct_url.json cannot be read"
         return
     if direct and not source:
-        local[name] = f"installed from {without_credentials(str(direct['url']))}"
+        url = without_credentials(str(direct["url"])).partition("?")[0]
+        local[name] = f"installed from {url}"
     elif source:
         found[name] = f"{name} @ {source}"
     elif version:
@@ -256,8 +261,8 @@ def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
 def _requirement_url(direct: Mapping[str, Any]) -> str | None:
     """Read direct_url.json (PEP 610) as a requirement's URL; None: a local install."""
     url = without_credentials(direct["url"])
-    if "dir_info" in direct or url.startswith("file:"):
-        return None
+    if "dir_info" in direct or url.startswith("file:") or "?" in url:
+        return None  # a query may be what lets this machine in
     if vcs := direct.get("vcs_info"):
         url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
     hashes = direct.get("archive_info", {}).get("hashes", {})

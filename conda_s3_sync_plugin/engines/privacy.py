@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CRED|AUTH", re.IGNORECASE)
+_SECRET = re.compile(
+    r"KEY|TOKEN|SECRET|PASS|CRED|AUTH|(?:^|_)(?:PW|PWD|PAT|SAS|DSN)(?:_|$)",
+    re.IGNORECASE,
+)
+
+#: A value with a login or a token in an address, or among its parameters.
+_SECRET_VALUE = re.compile(
+    r"://(?!git@)\S*@|://\S*/t/|[?&;](?:\w*(?:key|token|secret|sig\w*|p(?:ass)?wo?r?d))=",
+    re.IGNORECASE,
+)
 
 #: `user:password@`. Not the `git@` of ssh, which is the same for everybody, and needed.
 _LOGIN = re.compile(r"//(?!git@[^/@\s]*(?:[/\s]|$))[^/\s]+@")
@@ -23,8 +32,8 @@ def without_credentials(text: str) -> str:
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Tell whether a variable looks secret, by its name or a login in its URL."""
-    return bool(_SECRET.search(name) or _LOGIN.search(value))
+    """Tell whether a variable looks secret, by its name or by what its URL tells."""
+    return bool(_SECRET.search(name) or _SECRET_VALUE.search(value))
 
 
 def private_variables(values: Mapping[str, str], *, secrets: bool) -> dict[str, str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from conda.models.records import PackageRecord
 
+    from ..models import EnvFile, Lock
+
     Solution = list[PackageRecord]
 
 #: What solvers raise where each package exists, but not all of them together.
@@ -29,6 +31,45 @@ _NO_FIT = (UnsatisfiableError, SpecsConfigurationConflictError)
 
 #: A prefix where nothing is: the specs alone decide.
 _NOWHERE = "/no/such/prefix"
+
+
+def specs_of(file: EnvFile, lock: Lock | None, platform: str) -> list[MatchSpec]:
+    """Choose what to solve for.
+
+    Another platform's lock knows which packages a person wanted; the rest came along
+    there, and may not exist here. Otherwise it is the file, word for word.
+    """
+    if lock is None or lock.platform == platform or not lock.requested:
+        return [MatchSpec(spec) for spec in file.specs]
+    versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
+    wanted = [spec for spec in map(MatchSpec, lock.requested) if spec.name in versions]
+    return [_at_version(spec, versions[spec.name]) for spec in wanted]
+
+
+def expendable(specs: Iterable[MatchSpec], origin: str, platform: str) -> set[str]:
+    """Choose what may be left out: packages that exist on another platform only.
+
+    Where nobody has noted the platform, builds tell that a program wrote the file. What
+    a person wrote may be misspelled, and must not vanish.
+    """
+    if origin == platform:
+        return set()
+    return {spec.name for spec in specs if origin or spec.get("build")}
+
+
+def _at_version(spec: MatchSpec, version: str) -> MatchSpec:
+    channel = {"channel": spec.get("channel")} if spec.get("channel") else {}
+    return MatchSpec(name=spec.name, version=version, **channel)
+
+
+def satisfied(requested: Iterable[str], packages: Iterable[PackageRecord]) -> list[str]:
+    """Return what was asked for as far as these packages are that.
+
+    conda takes it into every later solve, which could not succeed with the rest.
+    """
+    have = {package.name: package for package in packages}
+    specs = [spec for spec in map(MatchSpec, requested) if spec.name in have]
+    return [str(spec) if spec.match(have[spec.name]) else spec.name for spec in specs]
 
 
 def solve(specs: Iterable[MatchSpec], channels: Sequence[str]) -> Solution:
