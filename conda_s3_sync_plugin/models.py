@@ -124,6 +124,7 @@ class Baseline:
     stamp: str
     #: Empty, as the ETag, where a pull was begun and has not succeeded.
     remote: str
+    #: Empty where the history does not hold that version, which has to be read again.
     etag: str
     #: UTC: the time of the version that both sides agreed on.
     modified: datetime

@@ -165,12 +165,12 @@ def _requested(prefix: Path) -> set[str]:
 
 
 def requested_specs(prefix: Path) -> list[tuple[str, str]]:
-    """Return what the user has asked conda for: name, spec, in the order of asking."""
+    """Return what the user has asked conda for in an environment: name, spec."""
     from conda.history import History
 
     with quiet():
         specs = History(str(prefix)).get_requested_specs_map()
-    return [(name, str(spec)) for name, spec in specs.items()]
+    return [(name, str(spec)) for name, spec in sorted(specs.items())]
 
 
 def _is_same(old: PackageRecord, new: PackageRecord) -> bool:
