@@ -149,16 +149,18 @@ class Applier:
         prefix = self._prefix(sight)
         is_kept = self._keep_foreign(name, download.fetched)
         self._keep_local(sight)
-        old = sight.baseline
-        begun = Baseline(old.local if old else "", "", "", "", remote.modified)
+        has_begun = False
 
         def begin() -> None:
             """Note that from now on the prefix may be half of something."""
+            nonlocal has_begun
             if not self._is_unchanged(sight, prefix):
                 raise LocalChangedError(
                     f"{prefix} has just been changed by another program."
                 )
-            self._memory.remember(name, begun)
+            has_begun = True
+            old = sight.baseline.local if sight.baseline else ""
+            self._memory.remember(name, Baseline(old, "", "", "", remote.modified))
 
         try:
             notes = self._engine.apply(
@@ -172,7 +174,7 @@ class Applier:
                 begin=begin,
             )
         except BaseException:
-            if self._memory.baselines.get(name) is begun:
+            if has_begun:
                 with contextlib.suppress(S3SyncError):
                     self._remember_failure(sight, prefix)
             raise
