@@ -78,3 +78,17 @@ class LocalChangedError(EngineError):
 
 class StateError(S3SyncError):
     """What this machine remembers is locked, or cannot be written."""
+
+
+def summary_of(error: BaseException) -> str:
+    """Return the message of an error without its hint."""
+    if isinstance(error, S3SyncError):
+        return error.summary
+    return f"{type(error).__name__}: {error}"
+
+
+def hint_of(error: BaseException) -> str:
+    """Return what to do about an error."""
+    if isinstance(error, S3SyncError):
+        return error.hint
+    return "That is a mistake of conda s3-sync; -vv shows where."

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from .envfile import parse
-from .exceptions import EnvFileError, LocalChangedError, S3SyncError
+from .exceptions import (
+    EnvFileError,
+    LocalChangedError,
+    S3SyncError,
+    hint_of,
+    summary_of,
+)
 from .location import ROOT, name_problem
 from .models import LocalEnv, Observation, Unknown, Version
 
@@ -130,7 +136,7 @@ class Observer:
         try:
             return prefixes[0] if prefixes else self._engine.prefix_for(name)
         except S3SyncError as error:
-            return Unknown(error.summary, hint=error.hint)
+            return _unknown(error)
 
     def sight(
         self,
@@ -145,11 +151,7 @@ class Observer:
             there = _there(listed, baseline, fetch)
         except Exception as error:  # a mistake of ours must not stop the others
             log.info("%s cannot be observed", name, exc_info=error)
-            problem = Unknown(
-                f"{type(error).__name__}: {error}",
-                hint="That is a mistake of conda s3-sync; -vv shows where.",
-            )
-            return Sight(name, problem, None, baseline)
+            return Sight(name, _unknown(error), None, baseline)
         return Sight(name, here, there, baseline)
 
     def _here(self, name: str, baseline: Baseline | None) -> Here | Unknown | None:
@@ -165,7 +167,7 @@ class Observer:
                 return Here(env, version, None)
             export = read(self._engine, env)
         except S3SyncError as error:
-            return Unknown(error.summary, hint=error.hint)
+            return _unknown(error)
         # conda's history knows nothing of pip, variables, or what pixi does: where the
         # content has changed without it, some other file has the time of that.
         modified = env.modified
@@ -189,6 +191,10 @@ def read(engine: Engine, env: LocalEnv) -> Export:
     return export
 
 
+def _unknown(error: Exception) -> Unknown:
+    return Unknown(summary_of(error), hint=hint_of(error))
+
+
 def _there(
     listed: Listed | Unknown | None,
     baseline: Baseline | None,
@@ -207,7 +213,7 @@ def _there(
     except EnvFileError as error:
         return Unknown(f"its file in the bucket is refused: {error.summary}")
     except S3SyncError as error:
-        return Unknown(error.summary, hint=error.hint)
+        return _unknown(error)
     version = Version(file.digest, remote.modified)
     return There(remote.etag, version, Fetched(remote, file))
 

@@ -6,12 +6,13 @@ import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from .exceptions import S3SyncError
+from .exceptions import hint_of, summary_of
 from .models import Action, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .exceptions import S3SyncError
     from .models import Result, Step
 
 #: Raised with each change of the document that programs could stumble over.
@@ -150,8 +151,8 @@ class Lines:
     def _write_all(self, outcome: Outcome, stream: TextIO) -> None:
         step, error = outcome.step, outcome.error
         verb = "fail" if error else str(step.action)
-        text = error_summary(error) if error else reason(step, self._now)
-        hint = error_hint(error) if error else step.hint
+        text = summary_of(error) if error else reason(step, self._now)
+        hint = hint_of(error) if error else step.hint
         self._write_row(verb, step.name, text, stream)
         for line in filter(None, (*outcome.notes, hint)):
             self._write_row("", "", line, stream)
@@ -172,20 +173,6 @@ def _visible(text: str) -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
-
-
-def error_summary(error: BaseException) -> str:
-    """Return the message of an error without its hint."""
-    if isinstance(error, S3SyncError):
-        return error.summary
-    return f"{type(error).__name__}: {error}"
-
-
-def error_hint(error: BaseException) -> str:
-    """Return what to do about an error."""
-    if isinstance(error, S3SyncError):
-        return error.hint
-    return "That is a mistake of conda s3-sync; -vv shows where."
 
 
 def reason(step: Step, now: datetime) -> str:
@@ -279,8 +266,8 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
 def _error(error: BaseException) -> dict[str, str]:
     return {
         "type": type(error).__name__,
-        "message": error_summary(error),
-        "hint": error_hint(error),
+        "message": summary_of(error),
+        "hint": hint_of(error),
     }
 
 
