@@ -150,21 +150,19 @@ def test_a_version_that_is_gone_is_replaced_with_a_note(lab: Lab) -> None:
 
 
 def test_however_many_packages_are_gone_each_is_given_up() -> None:
-    from conda.exceptions import PackagesNotFoundError
-    from conda.models.match_spec import MatchSpec
-
-    from conda_s3_sync_plugin.engines.solve import solve_relaxed
+    from conda_s3_sync_plugin.engines.ladder import NoSolution, solve_relaxed
+    from conda_s3_sync_plugin.engines.solve import CondaSpec
 
     attempts = []
 
     def tell_one_at_a_time(specs: Iterable[Any]) -> list[Any]:
         attempts.append(specs)
         if gone := [spec for spec in specs if spec.name != "lib"]:
-            raise PackagesNotFoundError([gone[0]])
+            raise NoSolution("one is gone", missing=[gone[0].name])
         return []
 
     names = [f"gone{number}" for number in range(100)]
-    specs = [MatchSpec(f"{name}=1=0") for name in (*names, "lib")]
+    specs = [CondaSpec.parse(f"{name}=1=0") for name in (*names, "lib")]
     _, notes = solve_relaxed(
         specs, tell_one_at_a_time, expendable={spec.name for spec in specs}
     )

@@ -10,15 +10,19 @@ from urllib.request import url2pathname
 
 from conda.base.context import context
 from conda.core.package_cache_data import PackageCacheData, ProgressiveFetchExtract
+from conda.exceptions import CondaHTTPError, PathNotFoundError
 from conda.models.channel import Channel
 from conda.models.records import PackageRecord
 
 from ..exceptions import EngineError
-from .manners import quiet
+from .manners import leaves, quiet
 from .privacy import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+#: What a channel over HTTP says of a package that it does not have (any more).
+_NOT_FOUND = 404
 
 
 def record(entry: Mapping[str, Any]) -> PackageRecord:
@@ -50,6 +54,18 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
         if found is None and archive.exists():  # fetched by who knew no sha256
             found = _sha256(archive)
         _verify(package, found)
+
+
+def is_gone(error: Exception) -> bool:
+    """Tell whether packages are just not there any more, and no worse."""
+    return all(
+        isinstance(leaf, PathNotFoundError)
+        or (
+            isinstance(leaf, CondaHTTPError)
+            and leaf._kwargs["status_code"] == _NOT_FOUND
+        )
+        for leaf in leaves(error)
+    )
 
 
 def _sha256(path: Path) -> str:

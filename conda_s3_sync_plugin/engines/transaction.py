@@ -6,7 +6,6 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from conda.base.context import context
 from conda.core.envs_manager import register_env, unregister_env
 from conda.core.link import PrefixSetup, UnlinkLinkTransaction
 from conda.core.prefix_data import PrefixData, delete_prefix_from_linked_data
@@ -15,13 +14,13 @@ from conda.models.enums import NoarchType
 from conda.models.match_spec import MatchSpec
 from conda.models.prefix_graph import PrefixGraph
 
-from ..exceptions import EngineError
 from . import prefix as plain
 from .fetch import fetch, record
+from .fit import moves_python
 from .manners import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from conda.models.records import PackageRecord
@@ -67,27 +66,6 @@ def forget(prefix: Path) -> None:
         del cache[key]
 
 
-def check_changeable(prefix: Path) -> None:
-    """Raise EngineError where conda's commands, not its transactions, would refuse."""
-    if not os.path.lexists(prefix):
-        return
-    if not (prefix / "conda-meta" / "history").exists():
-        raise EngineError(
-            f"{prefix} is in the way: it is no environment.",
-            hint="Rename it or remove it, and run the command again.",
-        )
-    if context.protect_frozen_envs and (prefix / "conda-meta" / "frozen").exists():
-        raise EngineError(
-            f"{prefix} is frozen, and stays as it is.",
-            hint="Remove its conda-meta/frozen, or leave it out with --path-filter.",
-        )
-    if not PrefixData(str(prefix)).is_writable:
-        raise EngineError(
-            f"{prefix} cannot be written.",
-            hint="Run as the user who owns it, or leave it out with --path-filter.",
-        )
-
-
 def mirror(
     prefix: Path,
     packages: Sequence[PackageRecord],
@@ -97,16 +75,13 @@ def mirror(
 ) -> None:
     """Leave exactly these packages in a prefix, new or not, in one transaction.
 
-    `packages` come with dependencies first. `requested` goes into the history as what
-    the user asked for. Without `prune`, what else is there stays, if it still fits.
+    `requested` goes into the history as what the user asked for. Without `prune`, what
+    else is there stays.
     """
     have = {item.name: item for item in _installed(prefix)}
     want = {item.name: item for item in packages}
     gone = have.keys() - want.keys() if prune else set()
-    moved = _moves_python(have, want)
-    if not prune:
-        kept = [have[name] for name in have.keys() - want.keys()]
-        _check_fit(kept, {**have, **want}, moved=moved)
+    moved = moves_python(have.get("python"), want.get("python"))
     changed = {
         name
         for name, item in want.items()
@@ -119,7 +94,7 @@ def mirror(
         for item in reversed(in_order(have.values()))
         if item.name in gone | changed
     ]
-    link = [item for item in packages if item.name in changed]
+    link = [item for item in in_order(packages) if item.name in changed]
     wishes = [MatchSpec(spec) for spec in requested]
     dropped = gone | (
         _requested(prefix) - {spec.name for spec in wishes} if prune else set()
@@ -182,45 +157,9 @@ def _is_same(old: PackageRecord, new: PackageRecord) -> bool:
     return all(old.get(key) == new.get(key) for key in keys)
 
 
-def _moves_python(
-    have: Mapping[str, PackageRecord], want: Mapping[str, PackageRecord]
-) -> bool:
-    """Tell whether another python comes, with another folder for its packages."""
-    if "python" not in have or "python" not in want:
-        return False
-    old, new = have["python"], want["python"]
-    before, after = (
-        (item.version.split(".")[:2], item.python_site_packages_path)
-        for item in (old, new)
-    )
-    return before != after
-
-
 def _is_noarch_python(package: PackageRecord) -> bool:
     """Tell whether a package lies in the folder of whatever python there is."""
     return bool(package.noarch == NoarchType.python)
-
-
-def _check_fit(
-    kept: Iterable[PackageRecord], final: Mapping[str, PackageRecord], *, moved: bool
-) -> None:
-    """Raise EngineError where a package that stays would miss what it needs."""
-    for item in kept:
-        if moved and _is_noarch_python(item):
-            raise _misfit(item, "it is installed for another python")
-        for spec in map(MatchSpec, item.depends):
-            other = final.get(spec.name)
-            if not spec.name.startswith("__") and (
-                other is None or not spec.match(other)
-            ):
-                raise _misfit(item, f"it depends on {spec}")
-
-
-def _misfit(package: PackageRecord, why: str) -> EngineError:
-    return EngineError(
-        f"{package.name} cannot stay: {why}.",
-        hint="Without --no-prune it is removed, as it was elsewhere.",
-    )
 
 
 def _make_empty(prefix: Path) -> None:

@@ -1,0 +1,271 @@
+"""What every engine does alike: find, read, and make in the same steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, NamedTuple
+
+from ..exceptions import EngineError
+from ..location import ROOT
+from . import extras
+from . import prefix as plain
+from .fit import check_fit, moves_python
+from .ladder import P, S, expendable, solve_relaxed, specs_of
+from .places import check_changeable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from ..models import EnvFile, Export, LocalEnv, Lock, Unknown
+    from .places import Places
+    from .prefix import Record
+
+
+class GoneError(EngineError):
+    """Packages have left their channels, and nothing worse."""
+
+
+class Choice(NamedTuple, Generic[P]):
+    """What is going to be installed."""
+
+    packages: Sequence[P]
+    #: What the history shall say was asked for.
+    requested: list[str]
+    pip: tuple[str, ...]
+    #: By a lock: nothing else is needed.
+    exact: bool
+    #: In words, what is not as the file says.
+    notes: list[str]
+
+
+class AbstractEngine(ABC, Generic[P, S]):
+    """Read, make and change environments; how to solve and link is up to subclasses.
+
+    `secrets`: variables that look like one are synchronized, too.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        platform: str,
+        *,
+        protects_frozen: bool = True,
+        secrets: bool = False,
+    ) -> None:
+        self.platform = platform
+        self.root = places.root
+        self._places = places
+        self._protects_frozen = protects_frozen
+        self._secrets = secrets
+
+    def environments(self) -> Iterator[tuple[str, Path]]:
+        """Yield name and prefix of all environments of this user; base is `root`."""
+        return self._places.environments()
+
+    def prefix_for(self, name: str) -> Path:
+        """Return where a new environment would be created; raise EngineError."""
+        return self._places.prefix_for(name)
+
+    def look(self, name: str, prefix: Path) -> LocalEnv | Unknown | None:
+        """See what is at a prefix, without reading it."""
+        return plain.look(name, prefix)
+
+    def export(self, env: LocalEnv) -> Export:
+        """Read all of an environment; raise EngineError."""
+        with self._errors(f"{env.prefix} cannot be read"):
+            requested = self._requested(env.prefix)
+            return plain.read(env, self.platform, requested, secrets=self._secrets)
+
+    def fetch(self, locks: Iterable[Lock]) -> None:
+        """Bring the packages of all locks into the cache; raise EngineError.
+
+        Only a head start: what fails here fails again, and is told, where it is needed.
+        """
+        with self._errors("Not all packages could be fetched"):
+            entries = {entry["url"]: entry for lock in locks for entry in lock.packages}
+            self._download([self._package(entry) for entry in entries.values()])
+
+    def apply(
+        self,
+        name: str,
+        prefix: Path,
+        file: EnvFile,
+        lock: Lock | None,
+        *,
+        modified: datetime,
+        origin: str = "",
+        prune: bool = True,
+        begin: Callable[[], None] = lambda: None,
+    ) -> tuple[str, ...]:
+        """Make a prefix what a file says, by its lock if there is one for here.
+
+        `origin` is the platform where the file was made, and `lock` may be of that one.
+        `begin` is called when all is fetched, right before anything is changed. Into
+        base, things are only added. Return in words what differs from the file. Raise
+        EngineError; conda's part of the environment is then as it was, or whole.
+        """
+        check_changeable(prefix, protects_frozen=self._protects_frozen)
+        doing = "changed" if prefix.exists() else "created"
+        with self._errors(f"{name} could not be {doing}"):
+            if name == ROOT:
+                notes = self._add(prefix, file, begin)
+            else:
+                chosen = self._choose(file, lock, origin)
+                if not prune:
+                    self._check_fit(prefix, chosen.packages)
+                begin()
+                notes = self._mirror(prefix, file, chosen, prune=prune)
+            extras.set_modified(prefix, modified)
+        return tuple(notes)
+
+    def _mirror(
+        self, prefix: Path, file: EnvFile, chosen: Choice[P], *, prune: bool
+    ) -> list[str]:
+        """Make a prefix all that was chosen: packages, pip's packages, variables."""
+        self._link(prefix, chosen.packages, chosen.requested, prune=prune)
+        notes = chosen.notes + extras.mirror_pip(
+            prefix, chosen.pip, exact=chosen.exact, prune=prune
+        )
+        if lost := extras.lost_to_pip(prefix):
+            self._relink(prefix, lost)
+        notes += extras.mirror_variables(
+            prefix, file.variables, secrets=self._secrets, prune=prune
+        )
+        return notes
+
+    def _choose(self, file: EnvFile, lock: Lock | None, origin: str) -> Choice[P]:
+        """Choose packages, and fetch them: those of the lock, or a solver's."""
+        notes: list[str] = []
+        if lock and lock.platform == self.platform:
+            packages = [self._package(entry) for entry in lock.packages]
+            try:
+                self._download(packages)
+            except GoneError:
+                notes.append(
+                    "packages of its lock have left their channel: solved anew"
+                )
+            else:
+                return Choice(packages, list(lock.requested), lock.pip, True, notes)
+        specs = specs_of(file, lock, self.platform, self._spec)
+        packages, given_up = solve_relaxed(
+            specs,
+            lambda wanted: self._solve(wanted, file.channels),
+            expendable=expendable(specs, origin, self.platform),
+        )
+        self._download(packages)
+        asked = lock.requested if lock and lock.requested else file.specs
+        requested = self._satisfied(asked, packages)
+        return Choice(packages, requested, file.pip, False, notes + given_up)
+
+    def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> list[str]:
+        """Add to base what it lacks, and change nothing that it has."""
+        if not (prefix / "conda-meta").is_dir():
+            raise EngineError("This machine has no base environment to add to.")
+        have = {entry["name"] for entry in plain.records(prefix)}
+        missing = [
+            spec for spec in map(self._spec, file.specs) if spec.name not in have
+        ]
+        packages: list[P] = []
+        notes: list[str] = []
+        if missing:
+            packages, notes = solve_relaxed(
+                missing,
+                lambda wanted: self._solve_addition(prefix, wanted, file.channels),
+                expendable={spec.name for spec in missing},
+            )
+            self._download(packages)
+            self._check_fit(prefix, packages)
+        begin()
+        if packages:
+            requested = self._satisfied(map(str, missing), packages)
+            self._link(prefix, packages, requested, prune=False)
+        extras.add_pip(prefix, file.pip)
+        values = {**file.variables, **plain.variables(prefix)}
+        return notes + extras.mirror_variables(
+            prefix, values, secrets=self._secrets, prune=False
+        )
+
+    def _check_fit(self, prefix: Path, packages: Iterable[P]) -> None:
+        """Raise EngineError where what stays would miss what it needs."""
+        have = {entry["name"]: entry for entry in plain.records(prefix)}
+        old = {name: self._package(plain.lockable(have[name])) for name in have}
+        new = {self._name(package): package for package in packages}
+        check_fit(
+            [have[name] for name in have.keys() - new.keys()],
+            {**old, **new},
+            self._spec,
+            python_moves=moves_python(old.get("python"), new.get("python")),
+        )
+
+    def _satisfied(self, requested: Iterable[str], packages: Iterable[P]) -> list[str]:
+        """Return what was asked for as far as these packages are that.
+
+        conda takes it into every later solve, which could not succeed with the rest.
+        """
+        have = {self._name(package): package for package in packages}
+        specs = [spec for spec in map(self._spec, requested) if spec.name in have]
+        return [
+            str(spec) if spec.matches(have[spec.name]) else spec.name for spec in specs
+        ]
+
+    @abstractmethod
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        """Turn whatever the library raises into an EngineError of one line."""
+
+    @abstractmethod
+    def _requested(self, prefix: Path) -> list[str]:
+        """Return what the user has asked for in an environment, by package."""
+
+    @abstractmethod
+    def _spec(self, text: str) -> S:
+        """Read a spec as the library understands it."""
+
+    @abstractmethod
+    def _package(self, entry: Record) -> P:
+        """Turn an entry of a lock into what the library works with."""
+
+    @abstractmethod
+    def _name(self, package: P) -> str:
+        """Return the name of a package."""
+
+    @abstractmethod
+    def _download(self, packages: Sequence[P]) -> None:
+        """Bring packages into the cache, and verify them.
+
+        Raise GoneError where some are not in their channels any more, and no worse.
+        """
+
+    @abstractmethod
+    def _solve(self, specs: Sequence[S], channels: Sequence[str]) -> list[P]:
+        """Solve for a new environment; raise NoSolution."""
+
+    @abstractmethod
+    def _solve_addition(
+        self, prefix: Path, specs: Sequence[S], channels: Sequence[str]
+    ) -> list[P]:
+        """Solve for what an environment lacks, with all that it has staying as it is.
+
+        Raise NoSolution, or EngineError where something would have to change.
+        """
+
+    @abstractmethod
+    def _link(
+        self,
+        prefix: Path,
+        packages: Sequence[P],
+        requested: Sequence[str],
+        *,
+        prune: bool,
+    ) -> None:
+        """Leave exactly these packages in a prefix, new or not, or change nothing.
+
+        `requested` goes into the history as what the user asked for. Without `prune`,
+        what else is there stays.
+        """
+
+    @abstractmethod
+    def _relink(self, prefix: Path, names: Sequence[str]) -> None:
+        """Link installed packages anew, whose files are gone."""

@@ -1,0 +1,145 @@
+"""Where no lock fits: what to solve for, and how much of it is given up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from ..exceptions import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from ..models import EnvFile, Lock
+
+#: A package, and what is asked of one, as the library of an engine knows them.
+P = TypeVar("P")
+S = TypeVar("S", bound="Spec")
+
+
+class Spec(Protocol):
+    """What is asked of one package, as the library of an engine understands it."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the package."""
+        ...
+
+    @property
+    def has_build(self) -> bool:
+        """Tell whether one build is asked for: people seldom do, programs often."""
+        ...
+
+    def at(self: S, version: str) -> S:
+        """Return a spec for exactly this version, from the same channel."""
+        ...
+
+    def weaker(self: S) -> S | None:
+        """Return it without a build, or then without a version; None: a bare name."""
+        ...
+
+    def matches(self, package: Any) -> bool:  # noqa: ANN401 (each library has its own)
+        """Tell whether a package is what is asked for."""
+        ...
+
+
+class NoSolution(EngineError):
+    """No set of packages is what was asked for.
+
+    `missing`: names of packages that no channel has as they are wanted, as far as the
+    solver tells. `is_conflict`: each exists, but not all of them together.
+    """
+
+    def __init__(
+        self, why: str, *, missing: Iterable[str] = (), is_conflict: bool = False
+    ) -> None:
+        super().__init__(f"No solution: {why}")
+        self.missing = frozenset(missing)
+        self.is_conflict = is_conflict
+
+
+def specs_of(
+    file: EnvFile, lock: Lock | None, platform: str, parse: Callable[[str], S]
+) -> list[S]:
+    """Choose what to solve for.
+
+    Another platform's lock knows which packages a person wanted; the rest came along
+    there, and may not exist here. Otherwise it is the file, word for word.
+    """
+    if lock is None or lock.platform == platform or not lock.requested:
+        return [parse(spec) for spec in file.specs]
+    versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
+    wanted = [spec for spec in map(parse, lock.requested) if spec.name in versions]
+    return [spec.at(versions[spec.name]) for spec in wanted]
+
+
+def expendable(specs: Iterable[Spec], origin: str, platform: str) -> set[str]:
+    """Choose what may be left out: packages that exist on another platform only.
+
+    Where nobody has noted the platform, builds tell that a program wrote the file. What
+    a person wrote may be misspelled, and must not vanish.
+    """
+    if origin == platform:
+        return set()
+    return {spec.name for spec in specs if origin or spec.has_build}
+
+
+def solve_relaxed(
+    specs: Iterable[S],
+    attempt: Callable[[list[S]], list[P]],
+    *,
+    expendable: Collection[str],
+) -> tuple[list[P], list[str]]:
+    """Solve, and give up only what does not exist: the build, then the version.
+
+    Of packages that are `expendable`, the package itself is given up last. `attempt`
+    raises NoSolution. Return the packages, and in words what was given up. Raise
+    EngineError where that is no help.
+    """
+    want: dict[str, list[S]] = {}
+    for spec in specs:  # two lines of a file may be about one package
+        want.setdefault(spec.name, []).append(spec)
+    notes: list[str] = []
+    while True:
+        try:
+            return attempt([spec for group in want.values() for spec in group]), notes
+        except NoSolution as error:
+            names = _culprits(error, want, elsewhere=bool(expendable))
+            if not names:
+                raise
+            for name in names:
+                _weaken(want, name, notes, expendable)
+
+
+def _culprits(
+    error: NoSolution, want: Mapping[str, Sequence[Spec]], *, elsewhere: bool
+) -> list[str]:
+    """Return which of the packages to give something up of."""
+    missing = error.missing & want.keys()
+    with_build = {
+        name for name, specs in want.items() if any(spec.has_build for spec in specs)
+    }
+    if elsewhere and missing & with_build:
+        # Builds of another platform fit nowhere here, and solvers may tell one a time.
+        return sorted(with_build)
+    if not missing and error.is_conflict:
+        return sorted(with_build)  # each exists, but not together
+    return sorted(missing)
+
+
+def _weaken(
+    want: dict[str, list[S]],
+    name: str,
+    notes: list[str],
+    expendable: Collection[str],
+) -> None:
+    weaker = []
+    for spec in want.pop(name):
+        if less := spec.weaker():
+            weaker.append(less)
+            notes.append(f"{spec} is not to be had here: {less} instead")
+        elif name not in expendable:
+            raise EngineError(f"{spec} is in none of its channels.")
+        else:
+            notes.append(f"{spec} is not to be had here: left out")
+    if weaker:
+        want[name] = weaker

@@ -1,0 +1,97 @@
+"""Where environments are, and where new ones go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..exceptions import EngineError
+from ..location import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the environments of one user and one installation are."""
+
+    #: The prefix of the base environment.
+    root: Path
+    #: Folders of environments, the preferred one first.
+    folders: tuple[Path, ...]
+    #: The file that lists those elsewhere: conda's environments.txt.
+    registry: Path
+
+    def environments(self) -> Iterator[tuple[str, Path]]:
+        """Yield name and prefix of all environments of this user; base is `root`.
+
+        conda's own list rewrites a file on the way, and root's has everybody's.
+        """
+        seen = {os.path.realpath(self.root)}
+        yield ROOT, self.root
+        for prefix in (*self._in_folders(), *self._registered()):
+            # Not Path.is_dir: what may not be seen, or cannot be a path, is not there.
+            if not os.path.isdir(prefix / "conda-meta"):  # noqa: PTH112
+                continue
+            real = os.path.realpath(prefix)
+            if real not in seen:
+                seen.add(real)
+                yield prefix.name, prefix
+
+    def _in_folders(self) -> Iterator[Path]:
+        for folder in self.folders:
+            with contextlib.suppress(OSError):  # not there, or somebody else's
+                yield from sorted(folder.iterdir())
+
+    def _registered(self) -> Iterator[Path]:
+        try:
+            text = self.registry.read_text("utf-8")
+        except (OSError, ValueError):
+            return
+        for line in sorted(set(text.splitlines())):
+            prefix = Path(line.strip())
+            # An installation of its own is somebody's base, whatever its folder's name.
+            if prefix.is_absolute() and not os.path.isdir(prefix / "condabin"):  # noqa: PTH112
+                yield prefix
+
+    def prefix_for(self, name: str) -> Path:
+        """Return where a new environment would be created; raise EngineError."""
+        if name == ROOT:
+            return self.root
+        # conda's own answer would try the folders out, by writing into them.
+        for folder in self.folders:
+            places = (folder, *folder.parents)
+            # Not Path.exists: it raises for what lies below a folder of others.
+            above = (place for place in places if os.path.exists(place))  # noqa: PTH110
+            if os.access(next(above), os.W_OK):
+                return folder / name
+        raise EngineError(
+            f"{name} cannot be created: no folder for environments can be written.",
+            hint="Name one that can: CONDA_ENVS_DIRS=FOLDER, or envs_dirs in .condarc.",
+        )
+
+
+def check_changeable(prefix: Path, *, protects_frozen: bool = True) -> None:
+    """Raise EngineError where an environment must not be changed, or cannot be."""
+    if not os.path.lexists(prefix):
+        return
+    meta = prefix / "conda-meta"
+    if not (meta / "history").exists():
+        raise EngineError(
+            f"{prefix} is in the way: it is no environment.",
+            hint="Rename it or remove it, and run the command again.",
+        )
+    if protects_frozen and (meta / "frozen").exists():
+        raise EngineError(
+            f"{prefix} is frozen, and stays as it is.",
+            hint="Remove its conda-meta/frozen, or leave it out with --path-filter.",
+        )
+    if not os.access(meta / "history", os.W_OK):
+        raise EngineError(
+            f"{prefix} cannot be written.",
+            hint="Run as the user who owns it, or leave it out with --path-filter.",
+        )
