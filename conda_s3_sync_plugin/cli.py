@@ -22,13 +22,14 @@ DESCRIPTION = (
     "Keep conda environments in step on all your machines, through an S3 bucket."
 )
 
+#: `command`: how we are called; `setting`: how a location is set for good.
 EPILOG = """\
 examples:
 
-    conda s3-sync my-bucket/team                  synchronize everything, both ways
-    conda s3-sync my-bucket/team -n ml --dry-run  show what would happen to one
-    conda config --set plugins.s3_sync_location my-bucket/team
-    conda s3-sync                                 from now on, that is enough
+    {command} my-bucket/team                  synchronize everything, both ways
+    {command} my-bucket/team -n ml --dry-run  show what would happen to one
+    {setting}
+    {command}                                 from now on, that is enough
 
 exit codes:
 

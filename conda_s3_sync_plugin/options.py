@@ -49,8 +49,8 @@ class Options:
         if not location:
             raise UsageError(
                 "No location is given.",
-                hint="Name one, conda s3-sync BUCKET[/PATH], or set it for good: "
-                "conda config --set plugins.s3_sync_location BUCKET[/PATH]",
+                hint="Name one, BUCKET[/PATH], or set it for good: s3_sync_location, "
+                "below `plugins:` in .condarc.",
             )
         return cls(
             location=Location.parse(location),

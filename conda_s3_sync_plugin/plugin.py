@@ -68,7 +68,10 @@ def configure_parser(parser: ArgumentParser) -> None:
     from . import cli
 
     parser.description = cli.DESCRIPTION
-    parser.epilog = cli.EPILOG
+    parser.epilog = cli.EPILOG.format(
+        command="conda s3-sync",
+        setting="conda config --set plugins.s3_sync_location my-bucket/team",
+    )
     cli.add_options(parser)
     add_parser_networking(parser)
     add_output_and_prompt_options(parser)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from make_channel import Channel
 
 HAS_CONDA = importlib.util.find_spec("conda") is not None
+HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 
 
 def pytest_configure() -> None:
@@ -32,11 +33,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not HAS_CONDA:
-        needs_conda = pytest.mark.skip(reason="needs conda: see `make test` for a lane")
-        for item in items:
-            if item.get_closest_marker("conda"):
-                item.add_marker(needs_conda)
+    missing = [
+        name for name, has in (("conda", HAS_CONDA), ("rattler", HAS_RATTLER)) if not has
+    ]
+    for item in items:
+        for name in filter(item.get_closest_marker, missing):
+            reason = f"needs {name}: see `make test` for a lane that has it"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
-"""A machine that this process is one of, and its conda engine, called directly."""
+"""A machine that this process is one of, and one of its engines, called directly."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -18,36 +20,45 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from conda_s3_sync_plugin.engines.conda import CondaEngine
+    from conda_s3_sync_plugin.engines.abstract import AbstractEngine
     from conda_s3_sync_plugin.models import EnvFile, Export, Lock
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 890_123, tzinfo=timezone.utc)
 
 
 class Lab:
-    """A machine, entered; `engine` is its engine."""
+    """A machine, entered; `engine` is its engine: conda's, or rattler's."""
 
     def __init__(
-        self, root: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
+        self,
+        root: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: str = "conda",
+        **settings: Any,
     ) -> None:
+        self.kind = kind
         self.machine = Machine(root, **settings)
         self._monkeypatch = monkeypatch
         self.enter()
 
-    def enter(self, **variables: str) -> CondaEngine:
+    def enter(self, **variables: str) -> AbstractEngine[Any, Any]:
         """Make this process one of this machine, with more variables than before."""
+        self.machine.environment |= variables
+        self.machine.enter(self._monkeypatch)
+        self.engine = self._make_engine()
+        return self.engine
+
+    def _make_engine(self) -> AbstractEngine[Any, Any]:
+        if self.kind == "rattler":
+            from conda_s3_sync_plugin.condarc import Condarc
+            from conda_s3_sync_plugin.engines.installation import find_root
+            from conda_s3_sync_plugin.engines.rattler import RattlerEngine
+
+            root = find_root()
+            return RattlerEngine(root, Condarc.load(root))
         from conda_s3_sync_plugin.engines.conda import CondaEngine
 
-        self.machine.environment |= variables
-        from conda.base.context import context
-        from conda.gateways.connection import session
-
-        self.machine.enter(self._monkeypatch)
-        context.plugin_manager.get_cached_solver_backend.cache_clear()
-        session.CondaSession.cache_clear()  # it would stay offline, or online
-        session.get_session.cache_clear()
-        self.engine = CondaEngine()
-        return self.engine
+        return CondaEngine()
 
     def prefix(self, name: str) -> Path:
         """Return the folder of an environment."""
@@ -84,7 +95,11 @@ class Lab:
         return {key: what[0] for key, what in self.machine.packages(name).items()}
 
     def requested(self, name: str) -> dict[str, str]:
-        """Return what was asked for, as conda itself reads it."""
+        """Return what was asked for, as the conda beside us reads it, if there is one."""
+        if importlib.util.find_spec("conda") is None:
+            from conda_s3_sync_plugin.engines import history
+
+            return history.requested(self.prefix(name), name_of)
         from conda.core.prefix_data import PrefixData
         from conda.history import History
 
@@ -96,6 +111,11 @@ class Lab:
         """Return what environments.txt lists."""
         path = self.machine.home / ".conda" / "environments.txt"
         return path.read_text().split() if path.exists() else []
+
+
+def name_of(spec: str) -> str:
+    """Return the package of one of the specs that tests use."""
+    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2], maxsplit=1)[0]
 
 
 def environment(

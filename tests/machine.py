@@ -37,6 +37,7 @@ CREDENTIALS = {
 SOLVERS = {"rattler": "conda_rattler_solver", "libmamba": "conda_libmamba_solver"}
 
 
+HAS_CONDA = importlib.util.find_spec("conda") is not None
 HAS_CLASSIC = importlib.util.find_spec("pycosat") is not None
 
 
@@ -110,20 +111,14 @@ class Machine:
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make this very process one of this machine, until the test ends."""
-        from conda.base.context import reset_context
-        from conda.core.package_cache_data import PackageCacheData
-        from conda.core.prefix_data import PrefixData
-
         for name in set(os.environ) - set(self.environment):
             if not name.startswith("PYTEST"):
                 monkeypatch.delenv(name)
         for name, text in self.environment.items():
             monkeypatch.setenv(name, text)
         monkeypatch.chdir(self.home)
-        # conda keeps what it has read, per process.
-        reset_context()
-        PrefixData._cache_.clear()
-        PackageCacheData.clear()
+        if HAS_CONDA:
+            forget_conda()
 
     def run(
         self,
@@ -240,6 +235,21 @@ class Machine:
         if not state.exists():
             return {}
         return json.loads(state.read_bytes()).get("env_vars", {})
+
+
+def forget_conda() -> None:
+    """Make conda read everything anew: it keeps what it has read, per process."""
+    from conda.base.context import context, reset_context
+    from conda.core.package_cache_data import PackageCacheData
+    from conda.core.prefix_data import PrefixData
+    from conda.gateways.connection import session
+
+    reset_context()
+    PrefixData._cache_.clear()
+    PackageCacheData.clear()
+    context.plugin_manager.get_cached_solver_backend.cache_clear()
+    session.CondaSession.cache_clear()  # it would stay offline, or online
+    session.get_session.cache_clear()
 
 
 def solver() -> str:

@@ -1,8 +1,9 @@
-"""What every engine does: the one in memory, and conda on real prefixes."""
+"""What every engine does: the one in memory, and the others on real prefixes."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def fake_world() -> World:
     return World(engine, freeze, engine.touch, engine.remove)
 
 
-def conda_world(lab: Lab) -> World:
+def real_world(lab: Lab) -> World:
     def history(name: str) -> Path:
         return lab.engine.prefix_for(name) / "conda-meta" / "history"
 
@@ -79,11 +80,17 @@ def conda_world(lab: Lab) -> World:
         lab.engine,
         lambda name: history(name).with_name("frozen").touch(),
         lambda name: os.utime(history(name)),
-        lambda name: lab.machine.remove(name),
+        lambda name: shutil.rmtree(lab.prefix(name)),
     )
 
 
-@pytest.fixture(params=["memory", pytest.param("conda", marks=pytest.mark.conda)])
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("conda", marks=pytest.mark.conda),
+        pytest.param("rattler", marks=pytest.mark.rattler),
+    ]
+)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "memory":
         return fake_world()
@@ -91,7 +98,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 
     channel = request.getfixturevalue("channel")
     monkeypatch = request.getfixturevalue("monkeypatch")
-    return conda_world(Lab(tmp_path / "here", monkeypatch, channels=[channel.url]))
+    return real_world(
+        Lab(tmp_path / "here", monkeypatch, request.param, channels=[channel.url])
+    )
 
 
 def test_a_new_machine_has_its_base_alone(world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ from conda.base.context import context, reset_context
 from conda.core.envs_manager import get_user_environments_txt_file
 from conda.models.records import PackageRecord
 
-from ..exceptions import EngineError, UsageError
+from ..exceptions import EngineError
 from .abstract import AbstractEngine, GoneError
 from .fetch import fetch, is_gone, record
+from .installation import installation_at
 from .manners import in_one_line, translated
 from .places import Places
 from .solve import CondaSpec, solve, solve_addition
@@ -31,13 +31,7 @@ def use_installation(path: str) -> None:
 
     `path`: its conda executable, or its folder.
     """
-    place = Path(shutil.which(path) or path).expanduser().resolve()
-    root = place if place.is_dir() else place.parent.parent
-    if not (root / "conda-meta").is_dir():
-        raise UsageError(
-            f"--conda-bin {path} is no conda installation.",
-            hint="Give the path of its executable, such as ~/miniforge3/bin/conda.",
-        )
+    root = installation_at(path)
     # CONDA_ROOT is where conda looks for the `.condarc` of an installation.
     os.environ.update(CONDA_ROOT=str(root), CONDA_ROOT_PREFIX=str(root))
     reset_context(argparse_args=context._argparse_args)

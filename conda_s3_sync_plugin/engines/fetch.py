@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from conda.base.context import context
 from conda.core.package_cache_data import PackageCacheData, ProgressiveFetchExtract
@@ -14,7 +11,7 @@ from conda.exceptions import CondaHTTPError, PathNotFoundError
 from conda.models.channel import Channel
 from conda.models.records import PackageRecord
 
-from ..exceptions import EngineError
+from .archive import local_path, sha256_of, verify
 from .manners import leaves, quiet
 from .privacy import without_credentials
 
@@ -37,10 +34,9 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
     from a `file:` channel. Raise EngineError, or what conda raises.
     """
     for package in packages:
-        if package.url.startswith("file:"):
-            path = Path(url2pathname(urlsplit(package.url).path))
-            if path.exists():  # otherwise conda says so in its own words
-                _verify(package, _sha256(path))
+        path = local_path(package.url)
+        if path and path.exists():  # otherwise conda says so in its own words
+            verify(package.fn, package.get("sha256"), sha256_of(path))
     channels = private_channels()
     with quiet():
         # A list: conda goes through it more than once.
@@ -52,8 +48,8 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
         archive = Path(cached.package_tarball_full_path)
         found = cached.get("sha256")
         if found is None and archive.exists():  # fetched by who knew no sha256
-            found = _sha256(archive)
-        _verify(package, found)
+            found = sha256_of(archive)
+        verify(package.fn, package.get("sha256"), found)
 
 
 def is_gone(error: Exception) -> bool:
@@ -66,21 +62,6 @@ def is_gone(error: Exception) -> bool:
         )
         for leaf in leaves(error)
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _verify(package: PackageRecord, found: str | None) -> None:
-    expected = package.get("sha256")
-    if expected and found != expected:
-        raise EngineError(
-            f"{package.fn} is not the package that was locked: "
-            f"its sha256 is {found}, expected {expected}.",
-            hint="Its channel, or the package cache, holds another file of that name: "
-            "try `conda clean --packages --tarballs`.",
-        )
 
 
 def private_channels() -> dict[str, Channel]:

@@ -74,6 +74,17 @@ class Places:
             hint="Name one that can: CONDA_ENVS_DIRS=FOLDER, or envs_dirs in .condarc.",
         )
 
+    def register(self, prefix: Path) -> None:
+        """Add an environment to those that are listed, unless it is there."""
+        with contextlib.suppress(OSError):  # it is of use without that
+            text = self.registry.read_text("utf-8") if self.registry.exists() else ""
+            if os.path.realpath(prefix) in map(os.path.realpath, text.splitlines()):
+                return
+            self.registry.parent.mkdir(parents=True, exist_ok=True)
+            end = "" if text.endswith("\n") or not text else "\n"
+            with self.registry.open("a", encoding="utf-8") as file:
+                file.write(f"{end}{os.path.normpath(prefix)}\n")
+
 
 def check_changeable(prefix: Path, *, protects_frozen: bool = True) -> None:
     """Raise EngineError where an environment must not be changed, or cannot be."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import Distribution
 from typing import TYPE_CHECKING, Any, Final
@@ -175,15 +176,17 @@ def _channels(packages: Iterable[Record]) -> list[str]:
 
     The same on every machine, whatever its configuration calls them.
     """
-    counts: dict[str, int] = {}
-    for record in packages:
-        channel = without_credentials(record["url"]).rsplit("/", 2)[0]
-        for url, name in _CHANNEL_NAMES:
-            if match := url.fullmatch(channel):
-                channel = match.expand(name)
-                break
-        counts[channel] = counts.get(channel, 0) + 1
+    counts = Counter(channel_name(item["url"].rsplit("/", 2)[0]) for item in packages)
     return sorted(counts, key=lambda channel: (-counts[channel], channel))
+
+
+def channel_name(url: str) -> str:
+    """Return what everybody calls a channel, or its address without any login."""
+    url = without_credentials(url)
+    for pattern, name in _CHANNEL_NAMES:
+        if match := pattern.fullmatch(url):
+            return match.expand(name)
+    return url
 
 
 def variables(prefix: Path) -> dict[str, str]:

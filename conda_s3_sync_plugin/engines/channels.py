@@ -1,0 +1,103 @@
+"""The channels of files and of .condarc: their addresses, and this machine's logins."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from .privacy import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..condarc import Condarc
+
+#: Where a channel is that is just a name, and what `defaults` are, if nothing is set.
+_ALIAS: Final = "https://conda.anaconda.org"
+_DEFAULTS: Final = tuple(
+    f"https://repo.anaconda.com/pkgs/{name}"
+    for name in ("main", "r", *(["msys2"] if os.name == "nt" else []))
+)
+_CUSTOM: Final = {"pkgs": "https://repo.anaconda.com"}
+
+_PLATFORM = re.compile(r"/(?:noarch|(?:linux|osx|win|emscripten|wasi|freebsd)-\w+)/?$")
+
+
+class Channels:
+    """What channels are called, where they are, and how to get in."""
+
+    def __init__(self, condarc: Condarc) -> None:
+        self._alias = condarc.text("channel_alias", _ALIAS).rstrip("/")
+        self._defaults = condarc.items("default_channels") or list(_DEFAULTS)
+        self._groups = condarc.mapping("custom_multichannels")
+        self._custom = {**_CUSTOM, **condarc.mapping("custom_channels")}
+        self._configured = condarc.items("channels")
+
+    def urls(self, names: Iterable[str]) -> list[str]:
+        """Return the addresses of channels, without any login.
+
+        A file's own; where it names none, those that are configured here.
+        """
+        named = [name for name in names if name != "nodefaults"] or self._configured
+        found = [url for name in named for url in self._expand(name)]
+        return list(dict.fromkeys(map(without_credentials, found)))
+
+    def _expand(self, name: str) -> Iterator[str]:
+        """Yield the addresses behind a name, with logins as far as they are set."""
+        if name == "defaults" and name not in self._groups:
+            members: Any = self._defaults
+        else:
+            members = self._groups.get(name)
+        if members is None:
+            yield self._locate(_PLATFORM.sub("", name.rstrip("/")))
+            return
+        for member in members:
+            yield self._locate(str(member))
+
+    def _locate(self, name: str) -> str:
+        if "://" in name:
+            return name
+        if name.startswith((".", "/", "~")) or Path(name).is_absolute():
+            return Path(name).expanduser().resolve().as_uri()
+        parts = name.split("/")
+        for length in range(len(parts), 0, -1):
+            base = self._custom.get("/".join(parts[:length]))
+            if base and "://" in str(base):
+                return f"{str(base).rstrip('/')}/{name}"
+        return f"{self._alias}/{name}"
+
+    def logins(self) -> dict[str, str]:
+        """Return what needs a login: the address without it -> with it."""
+        names = [*self._configured, *self._defaults, *self._groups, *self._custom]
+        known = [self._alias, *(url for name in names for url in self._expand(name))]
+        return {
+            plain: url for url in known if (plain := without_credentials(url)) != url
+        }
+
+    def mirrors(self) -> dict[str, list[str]]:
+        """Return for each address whose login is a token where it is to be had."""
+        return {
+            f"{plain}/": [f"{_without_user(url)}/"]
+            for plain, url in self.logins().items()
+            if _without_user(url) != plain
+        }
+
+    def headers(self, host: str, path: str) -> dict[str, str] | None:
+        """Return what lets a request in whose login is a user and a password."""
+        for url in self.logins().values():
+            parts, plain = urlsplit(url), urlsplit(without_credentials(url))
+            inside = path.startswith((f"{parts.path}/", f"{plain.path}/"))
+            if parts.username and parts.hostname == host and inside:
+                login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+                word = base64.b64encode(login.encode()).decode()
+                return {"Authorization": f"Basic {word}"}
+        return None
+
+
+def _without_user(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
