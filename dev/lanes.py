@@ -1,9 +1,9 @@
 """Set up and run what `make` names, on a machine with nothing but python.
 
-Two lanes run the tests. *without conda*: a virtual environment with our dependencies
-alone, for all tests that need no conda. *with conda*: one made by the python of a conda
-that was found, in which that conda can be imported too, for the whole suite. The conda
-that was found is only read: tests act on throw-away roots.
+Two lanes run the tests. *without conda*: a virtual environment with our dependencies and
+py-rattler, for all tests that need no code of conda's. *with conda*: one made by the
+python of a conda that was found, in which that conda can be imported too, for the whole
+suite. The conda that was found is only read: tests act on throw-away roots.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Venv:
     name: str
     maker: str  # the python that makes it
     group: str  # the dependency group installed into it
+    extra: str = ""  # the extra of ours that is installed as well
     conda: Conda | None = None
 
     @property
@@ -72,7 +73,8 @@ class Venv:
         make_venv(self.maker, self.path)
         pip = (self.python, "-m", "pip", "install", "-qq")
         call(*pip, "--upgrade", "pip >=25.1")  # the first to know groups
-        call(*pip, "--editable", ".", "--group", self.group)
+        ours = f".[{self.extra}]" if self.extra else "."
+        call(*pip, "--editable", ours, "--group", self.group)
         call(self.python, "-m", "compileall", "-q", PACKAGE)
         if self.conda:
             # Behind our own packages, and only now: pip never saw the conda that was
@@ -127,6 +129,8 @@ def lane_environment(venv: Venv) -> dict[str, str]:
     """Return the environment variables for what runs in *venv*."""
     path = f"{venv.path / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = {**cleared_environment(), "VIRTUAL_ENV": str(venv.path), "PATH": path}
+    # For tests of two machines, one of which has no conda.
+    environment["PYTHON_WITHOUT_CONDA"] = without_conda().python
     if venv.conda:
         # Its python must not leave a __pycache__ behind in the conda that was found.
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -150,7 +154,7 @@ def count(results: Path) -> str:
 
 def test(arguments: list[str]) -> int:
     """Run each lane that can run here; say at the end which ones, and how it went."""
-    outcomes = [run_lane(Venv("without-conda", sys.executable, "test"), arguments)]
+    outcomes = [run_lane(without_conda(), arguments)]
     try:
         outcomes.append(run_lane(with_conda(find_conda()), arguments))
     except NoConda as reason:
@@ -162,12 +166,8 @@ def test(arguments: list[str]) -> int:
 
 
 def demo() -> int:
-    """Run the demo, if there is a conda for it."""
-    try:
-        venv = with_conda(find_conda())
-    except NoConda as reason:
-        print(f"no conda found: the demo needs one, 25.11 or newer.\n  {reason}")
-        return 1 if isinstance(reason, BadConda) else 0
+    """Run the demo, which needs no conda."""
+    venv = without_conda()
     venv.prepare()
     return run(venv.python, "dev/demo.py", env=lane_environment(venv))
 
@@ -201,9 +201,14 @@ def clean() -> int:
     return 0
 
 
+def without_conda() -> Venv:
+    """Return the virtual environment of a machine that has no conda."""
+    return Venv("without-conda", sys.executable, "test", extra="standalone")
+
+
 def with_conda(conda: Conda) -> Venv:
     """Return the virtual environment beside *conda*."""
-    return Venv("with-conda", str(conda.python), "test", conda)
+    return Venv("with-conda", str(conda.python), "test", conda=conda)
 
 
 def lint_python() -> str:

@@ -42,6 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(
+    params=[
+        pytest.param("conda", marks=pytest.mark.conda),
+        pytest.param("rattler", marks=pytest.mark.rattler),
+    ]
+)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each engine that acts on real environments, by its name: see `Lab`."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
     """The usual channel, on disk; `.url` is a file:// address."""
