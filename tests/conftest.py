@@ -33,9 +33,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = [
-        name for name, has in (("conda", HAS_CONDA), ("rattler", HAS_RATTLER)) if not has
-    ]
+    here = {"conda": HAS_CONDA, "rattler": HAS_RATTLER}
+    missing = [name for name, is_here in here.items() if not is_here]
     for item in items:
         for name in filter(item.get_closest_marker, missing):
             reason = f"needs {name}: see `make test` for a lane that has it"

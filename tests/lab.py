@@ -95,7 +95,7 @@ class Lab:
         return {key: what[0] for key, what in self.machine.packages(name).items()}
 
     def requested(self, name: str) -> dict[str, str]:
-        """Return what was asked for, as the conda beside us reads it, if there is one."""
+        """Return what was asked for, as conda reads it where there is one."""
         if importlib.util.find_spec("conda") is None:
             from conda_s3_sync_plugin.engines import history
 
