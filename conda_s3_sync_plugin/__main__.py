@@ -1,26 +1,25 @@
-"""The command `conda-s3-sync`: the other door, where no conda could load a plugin.
-
-Where there is a conda, it opens that one's.
-"""
+"""The command `conda-s3-sync`: the other door, for where no conda can load a plugin."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
-from . import __version__, cli
-from .condarc import Condarc, as_flag
+from . import cli
+from .condarc import Condarc
 from .exceptions import EngineError, S3SyncError, hint_of, summary_of
 from .options import Surroundings
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from .options import Options
     from .protocols import Engine
@@ -30,9 +29,6 @@ COMMAND: Final = "conda-s3-sync"
 #: The first conda that knows all that the plugin asks of it.
 _OLDEST_CONDA: Final = (25, 11)
 
-#: What shells say of a program that was interrupted.
-_INTERRUPTED: Final = 130
-
 
 def run() -> NoReturn:
     """Run the command, and end the process.
@@ -40,43 +36,68 @@ def run() -> NoReturn:
     Without python's own way out: threads of rattler's may crash it there, after all is
     done, and their exit code would be ours.
     """
-    code = main(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # nobody reads it
-            code = code or 1
-    os._exit(code)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who has started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is already
+    os._exit(main(sys.argv[1:]))
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command and return its exit code."""
-    if _has_conda():
-        from conda.cli.main import main as conda
+    """Run the command and return its exit code; raise nothing, and lose no output."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130  # as shells say it
+    except BrokenPipeError:  # nobody reads what we say
+        return 1
+    except OSError as error:  # a full disk, where the output goes
+        _complain(str(error))
+        return 1
 
-        return int(conda("s3-sync", *argv) or 0)
-    args = _parser().parse_args(argv)
+
+def _run(argv: Sequence[str]) -> int:
+    """Go through the door of the conda beside us; where there is none, through ours."""
+    try:
+        if conda := _find_conda():
+            return int(conda("s3-sync", *argv) or 0)
+        args = _parser().parse_args(argv)
+    except SystemExit as end:  # after --help, or wrong options
+        return end.code if isinstance(end.code, int) else bool(end.code)
     try:
         return _execute(args)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"{COMMAND}: interrupted\n")
-        return _INTERRUPTED
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if args.verbosity > 1:
             traceback.print_exc()
-        lines = (f"{COMMAND}: {summary_of(error)}", hint_of(error))
-        sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+        if args.json:
+            return cli.refuse(error, args.location, json=True, dry_run=args.dry_run)
+        _complain(summary_of(error), hint_of(error))
         return error.return_code if isinstance(error, S3SyncError) else 1
 
 
-def _has_conda() -> bool:
-    """Tell whether the plugin can be had: there is a conda, and it is not too old."""
+def _complain(text: str, hint: str = "") -> None:
+    with contextlib.suppress(OSError):  # that, too, may be read by nobody
+        sys.stderr.write(f"{COMMAND}: {text}\n{hint}".rstrip() + "\n")
+        sys.stderr.flush()
+
+
+def _find_conda() -> Callable[..., int | None] | None:
+    """Return what runs the conda beside us: one that can load the plugin."""
     try:
         from conda import __version__ as version
-    except ImportError:
-        return False
-    numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
-    return tuple(numbers) >= _OLDEST_CONDA
+
+        if tuple(map(int, version.split(".")[:2])) < _OLDEST_CONDA:
+            return None
+        from conda.cli.main import main as conda
+    except Exception:  # there is none, or half of one
+        return None
+    return cast("Callable[..., int | None]", conda)
 
 
 def _parser() -> ArgumentParser:
@@ -101,14 +122,9 @@ def _parser() -> ArgumentParser:
         help="name what is in step, too; twice: say more of errors",
     )
     how.add_argument("-q", "--quiet", action="store_true", help="only what went wrong")
-    how.add_argument(
-        "-d", "--dry-run", action="store_true", help="only say what would be done"
-    )
-    how.add_argument(
-        "-y", "--yes", action="store_true", help="do not ask; there is no question yet"
-    )
+    how.add_argument("-d", "--dry-run", action="store_true", help="only tell the plan")
+    how.add_argument("-y", "--yes", action="store_true", help="nothing is asked yet")
     how.add_argument("--offline", action="store_true", help="stay off the network")
-    how.add_argument("-V", "--version", action="version", version=__version__)
     return parser
 
 
@@ -123,44 +139,38 @@ def _execute(args: Namespace) -> int:
         return cli.refuse(error, args.location, json=args.json, dry_run=args.dry_run)
 
     def make_engine(options: Options) -> Engine:
-        return _make_engine(root, condarc, secrets=options.secrets)
+        return _make_engine(root, condarc, options)
 
-    show_bar = sys.stdout.isatty() and not (args.json or args.quiet)
+    show_bar = sys.stdout.isatty() and not (surroundings.json or surroundings.quiet)
     return cli.execute(args, surroundings, make_engine, Bar if show_bar else None)
 
 
 def _surroundings(args: Namespace, condarc: Condarc) -> Surroundings:
-    """Return what we were told; raise UsageError."""
-    in_files = condarc.mapping("plugins")
-    configured: dict[str, Any] = {}
-    for setting in SETTINGS:
-        name, default = setting.name, setting.default
-        value = os.environ.get(f"CONDA_PLUGINS_{name.upper()}") or in_files.get(name)
-        if value is None:
-            value = default
-        is_flag = isinstance(default, bool)
-        configured[name] = as_flag(name, value) if is_flag else str(value)
-    return Surroundings(
-        configured,
-        json=args.json,
-        quiet=args.quiet,
-        verbose=args.verbosity > 0,
-        dry_run=args.dry_run,
-        offline=args.offline or condarc.flag("offline", default=False),
-    )
+    """Return what we were told, as flags or for good; raise UsageError."""
+    configured: dict[str, str | bool] = {}
+    for name, default, *_ in SETTINGS:
+        if isinstance(default, bool):
+            configured[name] = condarc.flag(f"plugins.{name}", default=default)
+        else:
+            configured[name] = condarc.text(f"plugins.{name}", default)
+    given = {
+        name: getattr(args, name) or condarc.flag(name, default=False)
+        for name in ("json", "quiet", "dry_run", "offline")
+    }
+    return Surroundings(configured, verbose=args.verbosity > 0, **given)
 
 
-def _make_engine(root: Path, condarc: Condarc, *, secrets: bool) -> Engine:
+def _make_engine(root: Path, condarc: Condarc, options: Options) -> Engine:
     """Return the engine for machines without conda; raise EngineError."""
     try:
         from .engines.rattler import RattlerEngine
     except ImportError as error:
         raise EngineError(
-            f"There is neither a conda here nor py-rattler ({error}).",
+            f"There is neither a conda (25.11 or newer) here nor py-rattler ({error}).",
             hint="With conda: conda install -n base conda-s3-sync-plugin. Without: "
             "pip install 'conda-s3-sync-plugin[standalone]'.",
         ) from None
-    return RattlerEngine(root, condarc, secrets=secrets)
+    return RattlerEngine(root, condarc, secrets=options.secrets)
 
 
 class Bar:
@@ -173,9 +183,8 @@ class Bar:
 
     def update_to(self, fraction: float) -> None:
         """Show how much is done, from 0 to 1."""
-        done = round(fraction * self._WIDTH)
-        bar = f"{'#' * done}{' ' * (self._WIDTH - done)}"
-        sys.stdout.write(f"\r{self._description} |{bar}| {fraction:4.0%}")
+        bar = "#" * round(fraction * self._WIDTH)
+        sys.stdout.write(f"\r{self._description} |{bar:{self._WIDTH}}| {fraction:4.0%}")
         sys.stdout.flush()
 
     def close(self) -> None:

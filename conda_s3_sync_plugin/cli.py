@@ -8,11 +8,12 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from . import __version__
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
     from collections.abc import Callable
 
-    from .exceptions import S3SyncError
     from .models import Result
     from .options import Options, Surroundings
     from .protocols import Engine, Watcher
@@ -54,6 +55,13 @@ def add_options(parser: ArgumentParser) -> None:
     )
     _add_scope(parser.add_argument_group("environments that take part"))
     _add_policy(parser.add_argument_group("how"))
+    parser.add_argument(
+        "-V",
+        "--version",
+        action="version",
+        version=f"conda-s3-sync-plugin {__version__}",
+        help="show the version of this program and exit",
+    )
     where = parser.add_argument_group("S3")
     where.add_argument("--profile", help="profile of the AWS configuration")
     where.add_argument("--region", help="region of the bucket")
@@ -155,16 +163,14 @@ def execute(
     return 0 if is_success(result) else 1
 
 
-def refuse(
-    error: S3SyncError, location: str | None, *, json: bool, dry_run: bool
-) -> int:
+def refuse(error: Exception, location: str | None, *, json: bool, dry_run: bool) -> int:
     """End a run that cannot begin: raise its error, or print that as a document."""
     from .report import failure
 
     if not json:
         raise error
     _print_json(failure(error, location or "", dry_run=dry_run))
-    return error.return_code
+    return int(getattr(error, "return_code", 1))
 
 
 def synchronize(
@@ -181,8 +187,8 @@ def synchronize(
 
     if surroundings.offline:
         raise StoreError(
-            f"{options.location} cannot be reached: conda is set to be offline.",
-            hint="Run it again without --offline.",
+            f"{options.location} cannot be reached: this run is to stay offline.",
+            hint="Run it again without --offline, CONDA_OFFLINE or `offline: true`.",
         )
     engine = make_engine(options)
     store = S3Store(

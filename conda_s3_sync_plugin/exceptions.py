@@ -16,7 +16,7 @@ from __future__ import annotations
 
 try:
     from conda import CondaError as _Base
-except ImportError:  # the house stands on a machine without conda
+except Exception:  # the house stands on a machine without conda, or with half of one
     _Base = Exception
 
 
@@ -84,7 +84,7 @@ def summary_of(error: BaseException) -> str:
     """Return the message of an error without its hint."""
     if isinstance(error, S3SyncError):
         return error.summary
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def hint_of(error: BaseException) -> str:

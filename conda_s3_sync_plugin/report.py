@@ -12,7 +12,6 @@ from .models import Action, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .exceptions import S3SyncError
     from .models import Result, Step
 
 #: Raised with each change of the document that programs could stumble over.
@@ -227,7 +226,7 @@ def document(result: Result) -> dict[str, Any]:
 
 
 def failure(
-    error: S3SyncError, location: str, *, dry_run: bool = False
+    error: BaseException, location: str, *, dry_run: bool = False
 ) -> dict[str, Any]:
     """Return a run that has not even begun as the same kind of document."""
     return {

@@ -70,7 +70,7 @@ class State:
                 file.seek(0)
                 holder = file.read().strip() or "an unknown process"
                 raise StateError(
-                    f"Another conda s3-sync is running: {holder}.",
+                    f"Another synchronization is running: {holder}.",
                     hint="Wait until it has ended, and run the command again.",
                 ) from None
             except OSError as error:  # some network file systems have no locks
@@ -84,7 +84,9 @@ class State:
         """Return what is remembered of one location and one conda installation."""
         document = self._load()
         places = document["locations"].setdefault(location, {})
-        entry = places.setdefault(root, {"conditions": None, "environments": {}})
+        # A conda and the command without it may each come through another link.
+        place = os.path.realpath(root)
+        entry = places.setdefault(place, {"conditions": None, "environments": {}})
         return Memory(self, document, entry)
 
     def _load(self) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Synchronization:
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
+        wait = True
         try:
             listing, memory = self._open()
             planned = self._plan(listing, memory)
@@ -89,9 +90,12 @@ class Synchronization:
                 outcomes = [Outcome(step) for step in planned.steps]
             else:
                 outcomes = self._apply(planned, memory, watcher)
+        except KeyboardInterrupt:
+            wait = False  # a server that does not answer keeps nobody here
+            raise
         finally:
             # Where the run was broken off, nobody waits for what has not begun.
-            self._pool.shutdown(cancel_futures=True)
+            self._pool.shutdown(wait, cancel_futures=True)
         return Result(
             self._store.identity,
             tuple(sorted(outcomes, key=lambda outcome: outcome.step.name)),

@@ -1,7 +1,8 @@
-"""Show two machines with one bucket: what `make demo` runs, beside a conda.
+"""Show two machines with one bucket: what `make demo` runs, on any machine.
 
 Everything is real but the size: moto's S3 server on loopback, a channel of small
-packages, and two throw-away conda installations in a temporary folder.
+packages with a python and a pip, and two computers in a temporary folder. There is no
+conda on them: py-rattler makes the environments, as it does for pixi.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -30,38 +30,58 @@ from usual_channel import (  # type: ignore[import-not-found] # noqa: E402
     make_usual_channel,
 )
 
-if TYPE_CHECKING:
-    from subprocess import CompletedProcess
-
 os.environ.update(NO_WAY_OUT)
 
 BUCKET = "team-bucket"
 LOCATION = f"{BUCKET}/envs"
 
 
-class Terminal:
-    """A terminal on one machine: commands are shown as they are typed, and run."""
+class Person:
+    """Somebody at a machine: what they do is told, what they run is shown."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self.name = machine.root.name
 
-    def do(self, line: str) -> None:
-        """Run a command; what conda and pip print of their own matters little here."""
-        self._run(line)
+    def creates(self, name: str, *specs: str) -> None:
+        """Create an environment."""
+        self._tell(f"create {name}: {' '.join(specs)}")
+        self.machine.create(name, *specs)
 
-    def show(self, line: str) -> None:
-        """Run a command, and show what it prints."""
-        done = self._run(line)
+    def installs(self, name: str, *specs: str) -> None:
+        """Install packages into an environment."""
+        self._tell(f"install into {name}: {' '.join(specs)}")
+        self.machine.install(name, *specs)
+
+    def sets(self, name: str, **variables: str) -> None:
+        """Set variables of an environment."""
+        pairs = " ".join(f"{key}={value}" for key, value in variables.items())
+        self._tell(f"set in {name}: {pairs}")
+        self.machine.set_variables(name, **variables)
+
+    def pip(self, name: str, *arguments: str) -> None:
+        """Run the pip of an environment."""
+        self._tell(f"envs/{name}/bin/pip {' '.join(arguments)}", "$")
+        self.machine.pip(name, *arguments)
+
+    def syncs(self) -> None:
+        """Run the command, and show what it prints."""
+        self._tell(f"conda-s3-sync {LOCATION}", "$")
+        done = self.machine.sync(LOCATION)
         print(textwrap.indent(done.stdout + done.stderr, "    "), end="", flush=True)
 
-    def _run(self, line: str) -> CompletedProcess[str]:
-        print(f"  {self.machine.root.name}$ {line}", flush=True)
-        program, *arguments = line.split()
-        if program == "conda":
-            done: CompletedProcess[str] = self.machine.conda(*arguments)
-        else:
-            done = self.machine.pip("ml", *arguments)
-        return done
+    def lists(self, name: str) -> None:
+        """Show all packages of an environment."""
+        conda = {key: what[0] for key, what in self.machine.packages(name).items()}
+        for kind, packages in (
+            ("conda", conda),
+            ("pip", self.machine.pip_packages(name)),
+        ):
+            for package, version in packages.items():
+                print(f"    {package:10} {version:10} {kind}", flush=True)
+
+    def _tell(self, what: str, sign: str = ":") -> None:
+        print(f"  {self.name}{sign} {what}", flush=True)
 
 
 def main() -> int:
@@ -72,8 +92,9 @@ def main() -> int:
     ):
         tell(Path(folder), server)
     say(
-        "That is all. README.rst goes on from here: installing it for a conda of your "
-        "own, credentials and settings, and what happens when both sides have changed."
+        "That is all. With conda, the command is `conda s3-sync`. README.rst goes on "
+        "from here: installing it, credentials and settings, and what happens when "
+        "both sides have changed."
     )
     return 0
 
@@ -84,40 +105,43 @@ def tell(folder: Path, server: S3Server) -> None:
     wheels = make_usual_wheels(folder / "wheels")
     server.client.create_bucket(Bucket=BUCKET)
     given = {"channels": [channel.url], "wheels": wheels, "endpoint": server.endpoint}
-    a, b = (Terminal(Machine(folder / name, **given)) for name in ("anna", "ben"))
+    anna, ben = (
+        Person(Machine(folder / name, kind="standalone", **given))
+        for name in ("anna", "ben")
+    )
 
     say("Two machines, and an empty bucket. Anna makes two environments:")
-    a.do("conda create -n ml python pip lib05=1.0")
-    a.do("pip install hello==1.0")
-    a.do("conda env config vars set -n ml MODE=fast")
-    a.do("conda create -n web lib01")
+    anna.creates("ml", "python", "pip", "lib05=1.0")
+    anna.pip("ml", "install", "hello==1.0")
+    anna.sets("ml", MODE="fast")
+    anna.creates("web", "lib01")
 
     say("She synchronizes:")
-    a.show(f"conda s3-sync {LOCATION}")
+    anna.syncs()
 
     say("In the bucket, each is a plain environment.yml, for people and for conda:")
     body = server.client.get_object(Bucket=BUCKET, Key="envs/web.yml")["Body"].read()
     print(textwrap.indent(f"envs/web.yml\n\n{body.decode()}", "    "), end="")
 
     say("Ben has none of them. The same command brings both, exactly as they are:")
-    b.show(f"conda s3-sync {LOCATION}")
-    b.show("conda list -n ml")
-    check_same(a.machine, b.machine)
+    ben.syncs()
+    ben.lists("ml")
+    check_same(anna.machine, ben.machine)
 
     say("Ben changes one: another version, one package more, and one of pip's less:")
-    b.do("conda install -n ml lib05=2.0 acty")
-    b.do("pip uninstall --yes hello")
-    b.show(f"conda s3-sync {LOCATION}")
+    ben.installs("ml", "lib05=2.0", "acty")
+    ben.pip("ml", "uninstall", "--yes", "hello")
+    ben.syncs()
 
     say("Back at Anna's, the changes arrive, and what Ben removed goes here, too:")
-    a.show(f"conda s3-sync {LOCATION}")
-    a.show("conda list -n ml")
-    check_same(a.machine, b.machine)
+    anna.syncs()
+    anna.lists("ml")
+    check_same(anna.machine, ben.machine)
 
     say("A third run has nothing to do. It asks S3 once, and reads no environment:")
     server.requests.clear()
-    a.show(f"conda s3-sync {LOCATION}")
-    b.show(f"conda s3-sync {LOCATION}")
+    anna.syncs()
+    ben.syncs()
     check(server.counts() == {"LIST": 2}, f"S3 was asked for {server.counts()}")
 
 

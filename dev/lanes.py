@@ -1,9 +1,9 @@
 """Set up and run what `make` names, on a machine with nothing but python.
 
-Two lanes run the tests. *without conda*: a virtual environment with our dependencies and
-py-rattler, for all tests that need no code of conda's. *with conda*: one made by the
-python of a conda that was found, in which that conda can be imported too, for the whole
-suite. The conda that was found is only read: tests act on throw-away roots.
+Two lanes run the tests. *without conda*: a virtual environment with py-rattler and what
+else we depend on, for all tests that need no code of conda's. *with conda*: one made by
+the python of a conda that was found, in which that conda can be imported too, for the
+whole suite. The conda that was found is only read: tests act on throw-away roots.
 """
 
 from __future__ import annotations

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from ast import literal_eval
 from typing import TYPE_CHECKING, Any
+
+from conda_here import HAS_CONDA
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Container
     from pathlib import Path
 
     from machine import Machine
@@ -16,6 +21,9 @@ if TYPE_CHECKING:
 #: POSIX spelling: without a time zone database, a name would silently mean UTC.
 ZONES = {"Sao_Paulo": "<-03>3", "Tokyo": "JST-9", "UTC": "UTC0"}
 
+#: What was asked for, in a history, whoever has written that.
+REQUESTS = re.compile(r"^# (\w+) specs: (\[.*\])$", re.MULTILINE)
+
 #: All that a run may ask of S3 when nothing has changed.
 NOTHING_TO_DO = {"LIST": 1}
 
@@ -23,7 +31,7 @@ NOTHING_TO_DO = {"LIST": 1}
 def sync_twice(
     machine: Machine, s3: S3Server, *arguments: str | Path
 ) -> subprocess.CompletedProcess[str]:
-    """Run `conda s3-sync`, see that a second run has nothing to do; return the first.
+    """Run our command, see that a second run has nothing to do; return the first.
 
     Nothing: one request, and one line.
     """
@@ -40,7 +48,7 @@ def sync_twice(
 
 
 def sync_json(machine: Machine, *arguments: str | Path, code: int = 0) -> Any:
-    """Run `conda s3-sync --json`; return the one document that is on stdout."""
+    """Run our command with --json; return the one document that is on stdout."""
     done = machine.sync(*arguments, "--json", check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -72,13 +80,35 @@ def contents(machine: Machine) -> dict[str, dict[str, Any]]:
 
 
 def requested(machine: Machine, name: str) -> list[str]:
-    """Return the specs that were asked for, as conda remembers them."""
+    """Return the specs that were asked for: as conda reads them, where there is one."""
+    if not HAS_CONDA:
+        return _requested_in(machine.history(name), machine.packages(name))
     from conda.core.prefix_data import PrefixData
     from conda.history import History
 
     PrefixData._cache_.clear()  # other processes have changed the environment
     specs = History(str(machine.prefix(name))).get_requested_specs_map()
     return sorted(map(str, specs.values()))
+
+
+def _requested_in(history: Path, packages: Container[str]) -> list[str]:
+    """Return the specs that a history tells of, of packages that are there."""
+    specs: dict[str, str] = {}
+    for action, words in REQUESTS.findall(history.read_text()):
+        for spec in literal_eval(words):
+            specs[spec_name(spec)] = "" if action == "remove" else spec
+    return sorted(spec for name, spec in specs.items() if spec and name in packages)
+
+
+def spec_name(spec: str) -> str:
+    """Return the package of a spec, as far as those of our tests go."""
+    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2], maxsplit=1)[0]
+
+
+def complaint(machine: Machine, error: Any) -> str:
+    """Return the first line of an error as people see it, from that of a document."""
+    who = error["type"] if machine.kind == "conda" else machine.command
+    return f"{who}: {error['message']}"
 
 
 def stamps(machine: Machine) -> dict[str, int]:

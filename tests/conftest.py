@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from conda_here import HAS_CONDA
 from http_channel import HttpChannel
-from machine import CREDENTIALS, NO_WAY_OUT, Machine
+from machine import CREDENTIALS, NO_WAY_OUT, PYTHONS, Machine
 from make_wheels import make_usual_wheels
 from s3server import S3Server
 from usual_channel import make_usual_channel
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from make_channel import Channel
 
-HAS_CONDA = importlib.util.find_spec("conda") is not None
 HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 
 
@@ -33,10 +33,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a library that is not here: see the markers.
+
+    Machines need one of two: those of a test are of the kind that is to be had.
+    """
     here = {"conda": HAS_CONDA, "rattler": HAS_RATTLER}
     missing = [name for name, is_here in here.items() if not is_here]
     for item in items:
-        for name in filter(item.get_closest_marker, missing):
+        needs = [name for name in missing if item.get_closest_marker(name)]
+        if not any(here.values()) and "machine" in getattr(item, "fixturenames", ()):
+            needs.append("conda or rattler")
+        for name in needs:
             reason = f"needs {name}: see `make test` for a lane that has it"
             item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -99,8 +106,18 @@ def machine(
 ) -> Callable[..., Machine]:
     """Build machines: `a = machine("a")`; keywords are those of `Machine`."""
 
-    def build(name: str, **changes: object) -> Machine:
+    def build(name: str, **changes: Any) -> Machine:
         usual = {"channels": [channel.url], "wheels": wheels, "endpoint": s3.endpoint}
         return Machine(tmp_path / name, **usual | changes)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def without_conda() -> None:
+    """For tests that have machines without conda beside others with it."""
+    if not PYTHONS["standalone"]:
+        pytest.skip(
+            "needs a python that has py-rattler and no conda: `make test` makes one, "
+            "and names it in PYTHON_WITHOUT_CONDA"
+        )

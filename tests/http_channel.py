@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "tk-123-abc"
+LOGIN = f"Basic {b64encode(b'joe:s3cret').decode()}"
 
 
 class HttpChannel:
     """A channel at `url`; at `private_url` too, and at `/private` for nobody.
 
-    `requests` are the paths asked for. `broken` maps file names to what is sent for
-    them instead of what is there: bytes, or an HTTP status.
+    At `password_url` it is there for one user, and 401 for anybody else. `requests` are
+    the paths asked for, `logins` what came as Authorization. `broken` maps file names
+    to what is sent for them instead of what is there: bytes, or an HTTP status.
     """
 
     def __init__(self, folder: Path) -> None:
         self.requests: list[str] = []
+        self.logins: list[str] = []
         self.broken: dict[str, bytes | int] = {}
         handler = partial(Handler, self, directory=str(folder))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -32,7 +36,7 @@ class HttpChannel:
         self.host = f"127.0.0.1:{self._server.server_port}"
         self.url = f"http://{self.host}/channel"
         self.private_url = f"http://{self.host}/t/{TOKEN}/private"
-        self.password_url = f"http://joe:s3cret@{self.host}/channel"
+        self.password_url = f"http://joe:s3cret@{self.host}/guarded"
 
     def close(self) -> None:
         """Stop, and free the port."""
@@ -53,8 +57,13 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send a file, or what stands in for it."""
         self.channel.requests.append(self.path)
+        login = self.headers["Authorization"]
+        if login:
+            self.channel.logins.append(login)
         broken = self.channel.broken.get(self.path.rpartition("/")[2])
-        if isinstance(broken, int):
+        if self.path.startswith("/guarded/") and login != LOGIN:
+            self.send_error(401)
+        elif isinstance(broken, int):
             self.send_error(broken)
         elif broken is not None:
             self.send_response(200)
@@ -66,7 +75,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """Return the file behind a path; a channel without its token is not there."""
-        for start in ("/channel/", f"/t/{TOKEN}/private/"):
+        for start in ("/channel/", "/guarded/", "/guarded2/", f"/t/{TOKEN}/private/"):
             if path.startswith(start):
                 return super().translate_path(path.removeprefix(start.rstrip("/")))
         return super().translate_path("/no-such-channel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,20 @@ from machine import Machine
 from make_channel import this_subdir
 
 from conda_s3_sync_plugin.envfile import render
-from conda_s3_sync_plugin.models import LocalEnv
+from conda_s3_sync_plugin.models import LocalEnv, Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import pytest
+    from make_channel import Channel
 
     from conda_s3_sync_plugin.engines.abstract import AbstractEngine
-    from conda_s3_sync_plugin.models import EnvFile, Export, Lock
+    from conda_s3_sync_plugin.models import EnvFile, Export
+
+#: The sha256 of no package.
+WRONG = "5" * 64
 
 WHEN = datetime(2026, 3, 4, 5, 6, 7, 890_123, tzinfo=timezone.utc)
 
@@ -116,6 +121,28 @@ class Lab:
 def name_of(spec: str) -> str:
     """Return the package of one of the specs that tests use."""
     return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2], maxsplit=1)[0]
+
+
+def lock_of(channel: Channel, *names: str, url: str = "") -> Lock:
+    """Return a lock of packages that could not be installed, so as to export them."""
+    packages = [
+        {**record, "fn": file, "url": f"{url or channel.url}/{subdir}/{file}"}
+        for subdir, records in channel.records.items()
+        for file, record in records.items()
+        if record["name"] in names
+    ]
+    return Lock("0" * 64, channel.subdirs[0], tuple(packages), names)
+
+
+def with_change(lock: Lock, name: str, **changes: Any) -> Lock:
+    """Return a lock in which one package is said to be something else."""
+    return replace(
+        lock,
+        packages=tuple(
+            {**entry, **changes} if entry["name"] == name else entry
+            for entry in lock.packages
+        ),
+    )
 
 
 def environment(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import copy
 import json
 import os
 import subprocess
@@ -10,6 +10,8 @@ import sys
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from conda_here import HAS_CLASSIC, HAS_CONDA, forget_conda, solver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,27 +35,37 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-# What a conda may solve with: some lack even the one that they take by default.
-SOLVERS = {"rattler": "conda_rattler_solver", "libmamba": "conda_libmamba_solver"}
+# The python of a kind of machine, by its name; without one there are no such machines.
+if HAS_CONDA:
+    USUAL_KIND, OTHER_PYTHON = "conda", os.environ.get("PYTHON_WITHOUT_CONDA", "")
+    PYTHONS = {"conda": sys.executable, "standalone": OTHER_PYTHON}
+else:
+    USUAL_KIND = "standalone"
+    PYTHONS = {"standalone": sys.executable}
 
-
-HAS_CONDA = importlib.util.find_spec("conda") is not None
-HAS_CLASSIC = importlib.util.find_spec("pycosat") is not None
+RATTLER_USER = Path(__file__).with_name("rattler_user.py")
 
 
 class Machine:
-    """A computer with conda and without environments, all of it below one folder."""
+    """A computer without environments, all of it below one folder.
+
+    `kind`: "conda" has conda, and this plugin in it; "standalone" has py-rattler alone,
+    and the command `conda-s3-sync`.
+    """
 
     def __init__(
         self,
         root: Path,
         *,
+        kind: str = USUAL_KIND,
         channels: Iterable[str] = (),
         wheels: Path | None = None,
         endpoint: str | None = None,
         subdir: str | None = None,
     ) -> None:
+        assert PYTHONS.get(kind), f"there is no python here for a {kind} machine"
         self.root = root
+        self.kind = kind
         self.home = root / "home"
         self.base = root / "base"
         self.envs = self.base / "envs"
@@ -74,9 +86,8 @@ class Machine:
         subdir: str | None,
     ) -> dict[str, str]:
         """Return all the variables that programs on this machine see."""
-        scripts = str(Path(sys.executable).parent)
         variables = {
-            "PATH": os.pathsep.join([scripts, "/usr/local/bin", "/usr/bin", "/bin"]),
+            "PATH": self._search_path(),
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
             "LANG": "C.UTF-8",
@@ -108,6 +119,27 @@ class Machine:
             "CONDA_SUBDIR": subdir,
         }
         return variables | {name: text for name, text in given.items() if text}
+
+    def _search_path(self) -> str:
+        scripts = str(Path(self._python).parent)
+        return os.pathsep.join([scripts, "/usr/local/bin", "/usr/bin", "/bin"])
+
+    @property
+    def _python(self) -> str:
+        """The python that runs our command, and what users here run beside it."""
+        return PYTHONS[self.kind]
+
+    def with_kind(self, kind: str) -> Machine:
+        """Return this very machine, the same disk, to be used the other way."""
+        other = copy.copy(self)
+        other.kind = kind
+        other.environment = self.environment | {"PATH": other._search_path()}
+        return other
+
+    @property
+    def command(self) -> str:
+        """What people type here to synchronize."""
+        return "conda s3-sync" if self.kind == "conda" else "conda-s3-sync"
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make this very process one of this machine, until the test ends."""
@@ -148,32 +180,50 @@ class Machine:
         self, *arguments: str | Path, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run `conda ARGUMENTS`."""
+        assert self.kind == "conda", f"{self.root.name} has no conda"
         # What a test begins with is made by the solver that is no library of threads:
         # those may crash a conda that has done its work, while it exits.
         is_ours = "s3-sync" in arguments
         variables = {} if is_ours or not HAS_CLASSIC else {"CONDA_SOLVER": "classic"}
         return self.run(
-            sys.executable, "-m", "conda", *arguments, check=check, **variables
+            self._python, "-m", "conda", *arguments, check=check, **variables
         )
+
+    def manage(self, *arguments: str | Path) -> None:
+        """Run what people here manage environments with, as one runs conda."""
+        if self.kind == "conda":
+            self.conda(*arguments)
+        else:
+            self.run(self._python, RATTLER_USER, *arguments)
+
+    def _ours(self) -> list[str]:
+        if self.kind == "conda":
+            return [self._python, "-m", "conda", "s3-sync"]
+        return [self._python, "-m", "conda_s3_sync_plugin"]
 
     def sync(
         self, *arguments: str | Path, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run `conda s3-sync ARGUMENTS`."""
-        return self.conda("s3-sync", *arguments, check=check)
+        """Run our command: `conda s3-sync ARGUMENTS`, or `conda-s3-sync ARGUMENTS`."""
+        return self.run(*self._ours(), *arguments, check=check)
 
-    def create(self, name: str, *specs: str) -> Path:
-        """Create an environment and return its prefix."""
-        self.conda("create", "-n", name, *specs)
+    def create(self, name: str | Path, *specs: str, channel: str = "") -> Path:
+        """Create an environment, of this name or at this path; return its prefix.
+
+        `channel`: instead of those of the machine.
+        """
+        where = ["-p", name] if isinstance(name, Path) else ["-n", name]
+        other = ["--override-channels", "-c", channel] if channel else []
+        self.manage("create", *where, *other, *specs)
         return self.prefix(name)
 
     def install(self, name: str, *specs: str) -> None:
         """Install packages into an environment."""
-        self.conda("install", "-n", name, *specs)
+        self.manage("install", "-n", name, *specs)
 
     def remove(self, name: str, *specs: str) -> None:
         """Remove packages from an environment; without any, the environment."""
-        self.conda("remove", "-n", name, *(specs or ["--all"]))
+        self.manage("remove", "-n", name, *(specs or ["--all"]))
 
     def python(
         self, name: str, *arguments: str, check: bool = True
@@ -190,15 +240,16 @@ class Machine:
     def set_variables(self, name: str, **variables: str) -> None:
         """Set variables of an environment."""
         pairs = [f"{variable}={text}" for variable, text in variables.items()]
-        self.conda("env", "config", "vars", "set", "-n", name, *pairs)
+        self.manage("env", "config", "vars", "set", "-n", name, *pairs)
 
     def write_condarc(self, **settings: Any) -> None:
         """Write the .condarc of the user; variables of the machine go before it."""
         # JSON is YAML.
         (self.home / ".condarc").write_text(json.dumps(settings))
 
-    def prefix(self, name: str) -> Path:
+    def prefix(self, name: str | Path) -> Path:
         """Return the folder of an environment."""
+        # A path that is absolute stays what it is.
         return self.base if name == "base" else self.envs / name
 
     def history(self, name: str) -> Path:
@@ -235,26 +286,3 @@ class Machine:
         if not state.exists():
             return {}
         return json.loads(state.read_bytes()).get("env_vars", {})
-
-
-def forget_conda() -> None:
-    """Make conda read everything anew: it keeps what it has read, per process."""
-    from conda.base.context import context, reset_context
-    from conda.core.package_cache_data import PackageCacheData
-    from conda.core.prefix_data import PrefixData
-    from conda.gateways.connection import session
-
-    reset_context()
-    PrefixData._cache_.clear()
-    PackageCacheData.clear()
-    context.plugin_manager.get_cached_solver_backend.cache_clear()
-    session.CondaSession.cache_clear()  # it would stay offline, or online
-    session.get_session.cache_clear()
-
-
-def solver() -> str:
-    """Return a solver that the conda beside us has."""
-    for name, module in SOLVERS.items():
-        if importlib.util.find_spec(module):
-            return name
-    return "classic"

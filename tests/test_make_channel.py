@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,12 +154,10 @@ def test_a_reply_is_lost(s3: S3Server, bucket: str, client: Any) -> None:
     assert s3.keys(bucket) == ["k"]
 
 
-@pytest.mark.conda
 def test_machine(machine: Callable[..., Machine], channel: Channel) -> None:
-    import conda
-
-    site = Path(conda.__file__).parents[1]
-    roots = [Path(sys.prefix), site.parents[2]]
+    roots = [Path(sys.prefix)]
+    if conda := find_spec("conda"):
+        roots.append(Path(conda.origin or "").parents[4])
     before = [snapshot(root) for root in roots]
     a = machine("a")
     a.create("ml", "python", "pip", "lib05=1.0", "nopy")
@@ -196,7 +195,6 @@ def snapshot(root: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-@pytest.mark.conda
 def test_machine_of_another_platform(
     machine: Callable[..., Machine], tmp_path: Path
 ) -> None:
@@ -207,7 +205,6 @@ def test_machine_of_another_platform(
     assert a.python("ml", "-c", "import nopy").returncode == 0
 
 
-@pytest.mark.conda
 def test_machine_over_http(
     machine: Callable[..., Machine], http_channel: HttpChannel
 ) -> None:
@@ -218,8 +215,9 @@ def test_machine_over_http(
     fetched = [path for path in http_channel.requests if path.endswith(".tar.bz2")]
     assert len(fetched) == len(a.packages("ml")) == 6
     assert all(path.startswith("/t/tk-123-abc/") for path in fetched)
-    failed = a.conda("create", "-n", "bad", "badpost", check=False)
-    assert failed.returncode != 0
+    if a.kind == "conda":
+        failed = a.conda("create", "-n", "bad", "badpost", check=False)
+        assert failed.returncode != 0
     with pytest.raises(AssertionError, match="doesnotexist"):
         a.create("worse", "needsmissing")
 

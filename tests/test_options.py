@@ -124,7 +124,7 @@ def test_deletion_cannot_be_asked_for_yet() -> None:
 def test_no_location_is_wrong_usage(location: str | None) -> None:
     with pytest.raises(UsageError, match="No location") as caught:
         read(location=location)
-    assert "plugins.s3_sync_location" in caught.value.hint
+    assert "s3_sync_location, below `plugins:`" in caught.value.hint
 
 
 def test_a_location_that_cannot_be_read_is_wrong_usage() -> None:

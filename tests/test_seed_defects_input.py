@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Machine]
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
@@ -81,7 +79,7 @@ def test_11_two_environments_of_one_name_are_refused_by_name(
     a: Machine, original: Machine, s3: S3Server, bucket: str
 ) -> None:
     twin = a.root / "elsewhere" / "libs"
-    a.conda("create", "-p", twin, "lib00")
+    a.create(twin, "lib00")
     plant(original, "libs", a)
     shutil.copytree(original.prefix("libs"), a.prefix("other"))
     before = content(a, "libs")
@@ -159,7 +157,7 @@ def test_15_no_secret_leaves_the_machine(
     a = machine("a", channels=[private])
     a.environment["CONDA_SOLVER"] = "classic"  # another one loses tokens
     a.create("ml", "lib00=1.0")
-    a.create("acty", "--override-channels", "-c", password, "acty")
+    a.create("acty", "acty", channel=password)
     a.set_variables("ml", API_KEY="hush-1", MIRROR="https://joe:hush-2@host/", MODE="x")
     said = sync_twice(a, s3, bucket).stdout
     assert "API_KEY" in said

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Machine]
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture(scope="module")
 def original(
@@ -62,7 +60,7 @@ def test_all_that_an_environment_is_arrives_on_an_empty_machine(
     assert says.stdout == "1.0\n"
 
 
-def edit_by_conda(machine: Machine) -> None:
+def edit_packages(machine: Machine) -> None:
     """Add a package, change one, remove one."""
     machine.install("py", "nopy", "lib01=2.0")
     machine.remove("py", "six")
@@ -77,13 +75,13 @@ def edit_by_pip(machine: Machine) -> None:
 def edit_variables(machine: Machine) -> None:
     """Add a variable, change one, remove one."""
     machine.set_variables("py", MODE="slow", SHAPE="round")
-    machine.conda("env", "config", "vars", "unset", "-n", "py", "COLOR")
+    machine.manage("env", "config", "vars", "unset", "-n", "py", "COLOR")
 
 
 @pytest.mark.parametrize(
     ("edit", "zones"),
     [
-        pytest.param(edit_by_conda, ("Sao_Paulo", "Tokyo"), id="conda"),
+        pytest.param(edit_packages, ("Sao_Paulo", "Tokyo"), id="packages"),
         pytest.param(edit_by_pip, ("Tokyo", "UTC"), id="pip"),
         pytest.param(edit_variables, ("UTC", "Sao_Paulo"), id="variables"),
     ],

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Machine]
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:

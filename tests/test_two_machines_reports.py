@@ -1,4 +1,4 @@
-"""What `conda s3-sync` says and how it ends: lines, documents, exit codes, dry runs."""
+"""What a run says and how it ends: lines, documents, exit codes, dry runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from acceptance import actions, bodies, plant, put, sync_json, sync_twice, tree
+from acceptance import (
+    actions,
+    bodies,
+    complaint,
+    plant,
+    put,
+    sync_json,
+    sync_twice,
+    tree,
+)
 from machine import Machine
 
 if TYPE_CHECKING:
@@ -17,8 +26,6 @@ if TYPE_CHECKING:
     from s3server import S3Server
 
     Build = Callable[..., Machine]
-
-pytestmark = pytest.mark.conda
 
 #: An environment file that no solver can do anything with.
 IMPOSSIBLE = "dependencies: [lib01=2.0, conflict]\n"
@@ -213,7 +220,7 @@ def test_a_run_that_cannot_begin_is_told_in_one_document_or_in_two_lines(
     done = a.sync(*arguments, check=False)
     assert (done.returncode, done.stdout) == (code, "")
     lines = [line for line in done.stderr.splitlines() if line]
-    assert lines[0] == f"{kind}: {document['error']['message']}"
+    assert lines[0] == complaint(a, document["error"])
     assert lines[1:] == [hint for hint in [document["error"]["hint"]] if hint]
 
 
@@ -224,7 +231,7 @@ def test_offline_not_one_request_is_made(
     for arguments in (["--offline"], ["--offline", "-d"]):
         done = a.sync(bucket, *arguments, check=False)
         assert done.returncode == 1
-        assert "conda is set to be offline" in done.stderr
+        assert "to stay offline" in done.stderr
     a.write_condarc(offline=True)
     done = a.sync(bucket, "--json", check=False)
     assert json.loads(done.stdout)["error"]["type"] == "StoreError"

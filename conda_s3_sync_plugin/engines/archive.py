@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -22,12 +23,25 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def verify(name: str, expected: str | None, found: str | None) -> None:
+def files_in(folder: Path) -> list[str]:
+    """Return the files that an unpacked archive had, of which some may be gone."""
+    try:
+        paths = json.loads((folder / "info" / "paths.json").read_bytes())["paths"]
+        return [str(path["_path"]) for path in paths]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def verify(name: str, expected: str | None, found: str | None, *, hint: str) -> None:
     """Raise EngineError where an archive is not the one that is meant."""
     if expected and found != expected:
-        raise EngineError(
-            f"{name} is not the package that was locked: "
-            f"its sha256 is {found}, expected {expected}.",
-            hint="Its channel, or the package cache, holds another file of that name: "
-            "try `conda clean --packages --tarballs`.",
-        )
+        raise mismatch(name, expected, found, hint=hint)
+
+
+def mismatch(name: str, expected: str, found: str | None, *, hint: str) -> EngineError:
+    """Say that an archive is not the one that is meant."""
+    return EngineError(
+        f"{name} is not the package that was locked: "
+        f"its sha256 is {found}, expected {expected}.",
+        hint=hint,
+    )

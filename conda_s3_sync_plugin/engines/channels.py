@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -43,7 +44,9 @@ class Channels:
         A file's own; where it names none, those that are configured here.
         """
         named = [name for name in names if name != "nodefaults"] or self._configured
-        found = [url for name in named for url in self._expand(name)]
+        found = [
+            url for name in named if name != "nodefaults" for url in self._expand(name)
+        ]
         return list(dict.fromkeys(map(without_credentials, found)))
 
     def _expand(self, name: str) -> Iterator[str]:
@@ -70,32 +73,44 @@ class Channels:
                 return f"{str(base).rstrip('/')}/{name}"
         return f"{self._alias}/{name}"
 
-    def logins(self) -> dict[str, str]:
+    @cached_property
+    def _logins(self) -> dict[str, str]:
         """Return what needs a login: the address without it -> with it."""
         names = [*self._configured, *self._defaults, *self._groups, *self._custom]
         known = [self._alias, *(url for name in names for url in self._expand(name))]
-        return {
-            plain: url for url in known if (plain := without_credentials(url)) != url
-        }
+        # With a slash: that is what ends a token.
+        found = {without_credentials(f"{url}/").rstrip("/"): url for url in known}
+        return {plain: url for plain, url in found.items() if plain != url}
 
     def mirrors(self) -> dict[str, list[str]]:
         """Return for each address whose login is a token where it is to be had."""
         return {
             f"{plain}/": [f"{_without_user(url)}/"]
-            for plain, url in self.logins().items()
+            for plain, url in self._logins.items()
             if _without_user(url) != plain
         }
 
-    def headers(self, host: str, path: str) -> dict[str, str] | None:
-        """Return what lets a request in whose login is a user and a password."""
-        for url in self.logins().values():
-            parts, plain = urlsplit(url), urlsplit(without_credentials(url))
-            inside = path.startswith((f"{parts.path}/", f"{plain.path}/"))
-            if parts.username and parts.hostname == host and inside:
-                login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-                word = base64.b64encode(login.encode()).decode()
+    def headers(self, host: str, path: str, asked: Iterable[str]) -> dict[str, str]:
+        """Return what lets a request in whose login is a user and a password.
+
+        `asked`: the channels that requests are made to. The library tells host and path
+        of a request alone, and another port or scheme must not see the login.
+        """
+        path = urlsplit(without_credentials(f"x://{host}{path}")).path
+        places = [
+            url
+            for url in asked
+            if urlsplit(url).hostname == host.strip("[]")
+            and path.startswith(f"{urlsplit(url).path}/")
+        ]
+        for plain, url in self._logins.items():
+            login = urlsplit(url)
+            inside = [f"{place}/".startswith(f"{plain}/") for place in places]
+            if login.username and inside and all(inside):
+                pair = f"{unquote(login.username)}:{unquote(login.password or '')}"
+                word = base64.b64encode(pair.encode()).decode()
                 return {"Authorization": f"Basic {word}"}
-        return None
+        return {}
 
 
 def _without_user(url: str) -> str:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 #: What a channel over HTTP says of a package that it does not have (any more).
 _NOT_FOUND = 404
 
+_REPLACED = (
+    "Its channel, or the package cache, holds another file of that name: "
+    "try `conda clean --packages --tarballs`."
+)
+
 
 def record(entry: Mapping[str, Any]) -> PackageRecord:
     """Turn an entry of a lock into what conda works with."""
@@ -36,7 +41,7 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
     for package in packages:
         path = local_path(package.url)
         if path and path.exists():  # otherwise conda says so in its own words
-            verify(package.fn, package.get("sha256"), sha256_of(path))
+            verify(package.fn, package.get("sha256"), sha256_of(path), hint=_REPLACED)
     channels = private_channels()
     with quiet():
         # A list: conda goes through it more than once.
@@ -49,7 +54,7 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
         found = cached.get("sha256")
         if found is None and archive.exists():  # fetched by who knew no sha256
             found = sha256_of(archive)
-        verify(package.fn, package.get("sha256"), found)
+        verify(package.fn, package.get("sha256"), found, hint=_REPLACED)
 
 
 def is_gone(error: Exception) -> bool:

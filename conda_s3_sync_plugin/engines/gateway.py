@@ -21,13 +21,13 @@ from rattler.networking import (
 )
 
 from ..exceptions import EngineError
-from .abstract import GoneError
-from .archive import local_path, sha256_of, verify
+from .archive import files_in, local_path, sha256_of, verify
+from .failures import REPLACED, failed_channel, failed_packages, in_one_line
 from .ladder import NoSolution
-from .privacy import without_credentials
+from .virtual import virtual_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from .channels import Channels
     from .matchspec import RattlerSpec
@@ -36,29 +36,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The name of the class has changed with 0.27.
-_Platform: Final[Any] = getattr(rattler, "Subdir", None) or rattler.Platform
-_Build: Final[Any] = getattr(rattler.package, "BuildString", str)
-
-HERE: Final = str(_Platform.current())
-
-#: What solvers count on where they cannot look, on a platform that is not this one.
-_VIRTUAL: Final = {
-    "linux": {"unix": "0", "linux": "0", "glibc": "2.17"},
-    "osx": {"unix": "0", "osx": "11.0"},
-    "win": {"win": "0"},
+_PRIORITIES: Final = {
+    "strict": rattler.ChannelPriority.Strict,
+    "disabled": rattler.ChannelPriority.Disabled,
+    "false": rattler.ChannelPriority.Disabled,  # as it was written before conda 4.6
 }
+
+#: Of the file that locks an entry of the cache: a revision, then the package's sha256.
+_REVISION_SIZE: Final = 8
 
 
 class Gateway:
     """The way to channels for one platform, with packages kept below `cache`."""
 
-    def __init__(self, channels: Channels, platform: str, cache: Path) -> None:
+    def __init__(
+        self, channels: Channels, platform: str, cache: Path, *, retries: int = 3
+    ) -> None:
         self.client = Client(
             [
                 MirrorMiddleware(channels.mirrors()),
-                AddHeadersMiddleware(channels.headers),
-                RetryMiddleware(),
+                AddHeadersMiddleware(self._headers),
+                RetryMiddleware(retries),
                 AuthenticationMiddleware(),
                 OciMiddleware(),
             ]
@@ -67,6 +65,11 @@ class Gateway:
         self._channels = channels
         self._platforms: list[Any] = [platform, "noarch"]
         self._gateway = rattler.Gateway(cache_dir=cache, client=self.client)
+        #: The channels that are being asked.
+        self._asked: list[str] = []
+
+    def _headers(self, host: str, path: str) -> dict[str, str]:
+        return self._channels.headers(host, path, self._asked)
 
     def download(self, packages: Sequence[Package]) -> None:
         """Bring packages into the cache: one request each, none for what is there.
@@ -77,40 +80,48 @@ class Gateway:
         for package in packages:
             path = local_path(package.url)
             if path and path.exists():  # rattler compares no hash there
-                verify(package.file_name, _hex(package.sha256), sha256_of(path))
-        failed = wait(self._download(packages))
-        if not failed:
-            return
-        why = "; ".join(dict.fromkeys(f"{what}: {why}" for what, why in failed))
-        if all(_is_gone(why) for _, why in failed):
-            raise GoneError(why)
-        raise EngineError(why, hint=login_hint(why))
+                found = sha256_of(path)
+                verify(package.file_name, _sha256(package), found, hint=REPLACED)
+        folders = (package.url.rsplit("/", 2)[0] for package in packages)
+        self._asked = list(dict.fromkeys(folders))
+        if failed := wait(self._download(packages)):
+            raise failed_packages(failed)
 
-    async def _download(self, packages: Sequence[Package]) -> list[tuple[str, str]]:
+    async def _download(self, packages: Sequence[Package]) -> dict[str, str]:
         """Fetch packages side by side; return which have failed, and why."""
-        tasks = (
-            self._gateway.query([], self._platforms, [_url_spec(item)], recursive=False)
-            for item in packages
-        )
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        failed = []
-        for package, result in zip(packages, results, strict=True):
-            if isinstance(result, GatewayError):
-                self._discard(package)
-                failed.append((package.file_name, in_one_line(result)))
-            elif isinstance(result, BaseException):
-                raise result
-        return failed
+        found = await asyncio.gather(*map(self._fetch, packages))
+        names = (package.file_name for package in packages)
+        return {name: why for name, why in zip(names, found, strict=True) if why}
 
-    def _discard(self, package: Package) -> None:
-        """Remove a package from the cache.
+    async def _fetch(self, package: Package) -> str:
+        """Fetch a package; return why that failed, if it did.
 
-        rattler notes the hash that it hopes for beside what it has: the next attempt
-        would take the wrong one for right.
+        rattler takes a package in its cache, whole or not, for what is noted beside it;
+        it notes what it hopes for before it fetches that, and no note fits to anything.
+        So what is noted otherwise must be gone before, or a failure makes it right.
         """
+        folder, note = self._cached(package)
+        noted = note.read_bytes()[_REVISION_SIZE:] if note.exists() else b""
+        lost = not all(os.path.lexists(folder / file) for file in files_in(folder))
+        if folder.exists() and (lost or (package.sha256 and noted != package.sha256)):
+            _discard(folder, note)
+        try:
+            await self._gateway.query(
+                [], self._platforms, [_url_spec(package)], recursive=False
+            )
+        except GatewayError as error:
+            return in_one_line(error)
+        return ""
+
+    def files(self, packages: Iterable[Package]) -> set[str]:
+        """Return the files of packages in the cache, as they are named there."""
+        folders = (self._cached(package)[0] for package in packages)
+        return {file for folder in folders for file in files_in(folder)}
+
+    def _cached(self, package: Package) -> tuple[Path, Path]:
+        """Return where the cache keeps a package, and the note of which one it is."""
         name = f"{package.name.normalized}-{package.version}-{package.build}"
-        shutil.rmtree(self.packages / name, ignore_errors=True)
-        (self.packages / f"{name}.lock").unlink(missing_ok=True)
+        return self.packages / name, self.packages / f"{name}.lock"
 
     def solve(
         self,
@@ -125,62 +136,58 @@ class Gateway:
         `priority`: conda's channel_priority. `pinned` ones stay as they are.
         """
         urls = self._channels.urls(channels)
-        urls += [spec.channel for spec in specs if spec.channel not in (*urls, "")]
         if not urls:
             raise EngineError(
                 "No channel is named, neither in its file nor in .condarc.",
                 hint="Name those of this machine as `channels:` in ~/.condarc.",
             )
-        strict, disabled = (
-            rattler.ChannelPriority.Strict,
-            rattler.ChannelPriority.Disabled,
-        )
-        # Flexible, conda's default: what the first channel cannot give, others may.
-        tries = {"strict": [strict], "disabled": [disabled]}
-        return wait(
-            self._solve(specs, urls, tries.get(priority, [strict, disabled]), pinned)
-        )
+        more = (url for spec in specs for url in spec.channels)
+        self._asked = list(dict.fromkeys((*urls, *more)))
+        try:
+            return wait(
+                self._solve(
+                    specs,
+                    _PRIORITIES.get(priority.lower(), rattler.ChannelPriority.Flexible),
+                    pinned,
+                )
+            )
+        except GatewayError as error:
+            raise failed_channel(error) from error
 
     async def _solve(
         self,
         specs: Sequence[RattlerSpec],
-        urls: list[str],
-        priorities: Sequence[rattler.ChannelPriority],
+        priority: rattler.ChannelPriority,
         pinned: Sequence[Package],
     ) -> list[Package]:
-        problem: Any = None
         try:
-            for priority in priorities:
-                try:
-                    return await rattler.solve(
-                        urls,
-                        [spec.match_spec for spec in specs],
-                        gateway=self._gateway,
-                        platforms=self._platforms,
-                        virtual_packages=_virtual_packages(self._platforms[0]),
-                        channel_priority=priority,
-                        pinned_packages=pinned,
-                    )
-                except SolverError as error:
-                    problem = problem or error
-            missing = await self._missing(specs, urls)
-        except GatewayError as error:
-            why = in_one_line(error)
-            raise EngineError(why, hint=login_hint(why)) from error
-        names = ", ".join(map(str, missing))
-        raise NoSolution(
-            f"no channel has {names}" if names else in_one_line(problem),
-            missing=[spec.name for spec in missing],
-            is_conflict=not missing,
-        ) from problem
+            return await rattler.solve(
+                self._asked,
+                [spec.match_spec for spec in specs],
+                gateway=self._gateway,
+                platforms=self._platforms,
+                virtual_packages=virtual_packages(self._platforms[0]),
+                channel_priority=priority,
+                pinned_packages=pinned,
+            )
+        except SolverError as error:
+            missing = await self._missing(specs, pinned)
+            names = ", ".join(map(str, missing))
+            raise NoSolution(
+                f"no channel has {names}" if names else in_one_line(error),
+                missing=[spec.name for spec in missing],
+                is_conflict=not missing,
+            ) from error
 
     async def _missing(
-        self, specs: Sequence[RattlerSpec], urls: list[str]
+        self, specs: Sequence[RattlerSpec], pinned: Sequence[Package]
     ) -> list[RattlerSpec]:
         """Return which specs no channel can meet: the solver tells one at a time."""
         names = [rattler.MatchSpec(spec.name) for spec in specs]
-        parts = await self._gateway.query(urls, self._platforms, names, recursive=False)
-        there = [package for part in parts for package in part]
+        parts = await self._gateway.query(
+            self._asked, self._platforms, names, recursive=False
+        )
+        there = [*pinned, *(package for part in parts for package in part)]
         return [spec for spec in specs if not any(map(spec.matches, there))]
 
 
@@ -210,50 +217,18 @@ def cache_folder() -> Path:
     return Path(usual, "rattler", "cache").expanduser()
 
 
-def in_one_line(error: BaseException) -> str:
-    """Say what went wrong as rattler says it, without line breaks and secrets."""
-    text = str(error).replace("\nCaused by: ", ": ").replace("└─ ", "")
-    text = text.removeprefix("Cannot solve the request because of: ")
-    return without_credentials(" ".join(text.split())) or type(error).__name__
-
-
-def login_hint(why: str) -> str:
-    """Return what to do where a channel lets nobody in."""
-    if "401" in why or "403" in why:
-        return (
-            "A login goes into `channels:` of .condarc, as https://USER:PASSWORD@HOST/"
-            "... or https://HOST/t/TOKEN/..., or into ~/.netrc."
-        )
-    return ""
-
-
-def _is_gone(why: str) -> bool:
-    return "404 Not Found" in why or "No such file or directory" in why
+def _discard(folder: Path, note: Path) -> None:
+    """Remove a package from the cache."""
+    shutil.rmtree(folder, ignore_errors=True)
+    note.unlink(missing_ok=True)
 
 
 def _url_spec(package: Package) -> rattler.MatchSpec:
-    digest = _hex(package.sha256)
+    digest = _sha256(package)
     return rattler.MatchSpec.from_url(
         f"{package.url}#sha256:{digest}" if digest else package.url
     )
 
 
-def _hex(digest: bytes | None) -> str | None:
-    return digest.hex() if digest else None
-
-
-def _virtual_packages(platform: str) -> list[Any]:
-    """Return what a solver may count on: what is here, or elsewhere what is usual."""
-    if platform == HERE:
-        overrides = rattler.VirtualPackageOverrides.from_env()
-        return list(rattler.VirtualPackage.detect(overrides))
-    return [
-        rattler.GenericVirtualPackage(
-            rattler.PackageName(f"__{name}"),
-            rattler.Version(
-                os.environ.get(f"CONDA_OVERRIDE_{name.upper()}") or version
-            ),
-            _Build("0"),
-        )
-        for name, version in _VIRTUAL.get(platform.partition("-")[0], {}).items()
-    ]
+def _sha256(package: Package) -> str | None:
+    return package.sha256.hex() if package.sha256 else None

@@ -15,20 +15,24 @@ from ..exceptions import EngineError
 from . import prefix as plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from .prefix import Record
 
-_REVISION = re.compile(r"==>\s*(.+?)\s*<==")
+_REVISION = re.compile(r"^\s*==>.+<==", re.MULTILINE)
+_COMMAND = re.compile(r"#\s*cmd:\s*\S")
 _SPECS = re.compile(r"#\s*(\w+)\s*specs:\s*(.+)")
 
 #: Between specs as conda wrote them before 4.5: `python >=3.5,<4,jupyter`.
 _OLD_COMMA = re.compile(r",(?!\s*[<>=!~])")
 
 #: What a line says of its specs; `neutered` ones replace those that stood in the way.
-_REMOVED = ("remove", "uninstall")
-_ADDED = ("update", "install", "create", "neutered")
+_KINDS = {
+    **dict.fromkeys(("remove", "uninstall"), "removed"),
+    **dict.fromkeys(("update", "install", "create"), "added"),
+    "neutered": "neutered",
+}
 
 
 class Request(NamedTuple):
@@ -63,17 +67,16 @@ def _name(text: str, name_of: Callable[[str], str]) -> str:
 def _requests(path: Path) -> Iterator[Request]:
     """Read the requests, the oldest first; a revision without a command has none."""
     text = path.read_text("utf-8", errors="replace") if path.exists() else ""
-    _, *parts = _REVISION.split(text)
-    for body in parts[1::2]:
+    for body in _REVISION.split(text)[1:]:
         lines = [line.strip() for line in body.splitlines()]
-        if not any(line.startswith("# cmd:") for line in lines):
-            continue
-        matches = filter(None, map(_SPECS.match, lines))
-        said = {match[1]: match[2] for match in matches}
-        yield Request(
-            [spec for word in _REMOVED for spec in _split(said.get(word, ""))],
-            [spec for word in _ADDED for spec in _split(said.get(word, ""))],
-        )
+        said: dict[str, list[str]] = {}
+        for match in filter(None, map(_SPECS.match, lines)):
+            kind, specs = _KINDS.get(match[1]), _split(match[2])
+            if kind and specs:  # of two lines of a kind, conda takes the last
+                said[kind] = specs
+        if any(map(_COMMAND.match, lines)):
+            added = [*said.get("added", ()), *said.get("neutered", ())]
+            yield Request(said.get("removed", []), added)
 
 
 def _split(text: str) -> list[str]:
@@ -81,8 +84,8 @@ def _split(text: str) -> list[str]:
     if text.startswith("["):
         try:
             found = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return []
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return []  # all that it raises
         texts = [str(item) for item in found]
     else:
         texts = [part.strip() for part in _OLD_COMMA.split(text)]
@@ -92,8 +95,8 @@ def _split(text: str) -> list[str]:
 def record_revision(
     prefix: Path,
     before: Iterable[Record],
-    requested_before: dict[str, str],
-    requested_now: dict[str, str],
+    requested_before: Mapping[str, str],
+    requested_now: Mapping[str, str],
 ) -> None:
     """Write down what has changed since `before`, and what was asked for.
 

@@ -99,15 +99,32 @@ def solve_relaxed(
     for spec in specs:  # two lines of a file may be about one package
         want.setdefault(spec.name, []).append(spec)
     notes: list[str] = []
+    lost: list[str] = []
     while True:
         try:
-            return attempt([spec for group in want.values() for spec in group]), notes
+            found = attempt([spec for group in want.values() for spec in group])
+            break
         except NoSolution as error:
             names = _culprits(error, want, elsewhere=bool(expendable))
-            if not names:
+            if not names and not lost:
                 raise
+            if not names:
+                break
             for name in names:
-                _weaken(want, name, notes, expendable)
+                if _weaken(want, name, notes):
+                    continue
+                del want[name]
+                if name in expendable:
+                    notes.append(f"{name} is not to be had here: left out")
+                else:  # the rest goes on: there may be more to tell
+                    lost.append(name)
+    if lost:
+        verb = "is" if len(lost) == 1 else "are"
+        raise EngineError(
+            f"{', '.join(lost)} {verb} in none of its channels.",
+            hint="Correct the name in its file, or name a channel there that has it.",
+        )
+    return found, notes
 
 
 def _culprits(
@@ -126,20 +143,13 @@ def _culprits(
     return sorted(missing)
 
 
-def _weaken(
-    want: dict[str, list[S]],
-    name: str,
-    notes: list[str],
-    expendable: Collection[str],
-) -> None:
-    weaker = []
-    for spec in want.pop(name):
-        if less := spec.weaker():
-            weaker.append(less)
-            notes.append(f"{spec} is not to be had here: {less} instead")
-        elif name not in expendable:
-            raise EngineError(f"{spec} is in none of its channels.")
-        else:
-            notes.append(f"{spec} is not to be had here: left out")
-    if weaker:
-        want[name] = weaker
+def _weaken(want: dict[str, list[S]], name: str, notes: list[str]) -> bool:
+    """Ask for less of a package; return False where there is nothing less."""
+    weaker = {spec: spec.weaker() for spec in want[name]}
+    want[name] = list(dict.fromkeys(less or spec for spec, less in weaker.items()))
+    notes += [
+        f"{spec} is not to be had here: {less} instead"
+        for spec, less in weaker.items()
+        if less
+    ]
+    return any(weaker.values())

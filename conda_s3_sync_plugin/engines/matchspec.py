@@ -9,7 +9,6 @@ import rattler
 from rattler.exceptions import InvalidMatchSpecError
 
 from ..exceptions import EngineError
-from .prefix import channel_name
 
 if TYPE_CHECKING:
     from .channels import Channels
@@ -22,22 +21,15 @@ class RattlerSpec:
     #: As it was written: that is what the history shall say.
     text: str
     match_spec: Any = field(compare=False)
-    #: The address of its channel, if it names one.
-    channel: str = ""
+    #: The addresses behind the channel that it names, if it does.
+    channels: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str, channels: Channels) -> RattlerSpec:
         """Read a spec; raise EngineError where it is none."""
         channel, _, rest = text.rpartition("::")
-        # `defaults` are several channels, and a spec can name but one.
-        urls = channels.urls([channel]) if channel else []
-        place = urls[0] if len(urls) == 1 else ""
-        try:
-            # Wrapped: plain strings are read more strictly than conda does.
-            spec = rattler.MatchSpec(f"{place}::{rest}" if place else rest)
-        except InvalidMatchSpecError as error:
-            raise EngineError(f"{text!r} cannot be read: {error}") from None
-        return cls(text, spec, place)
+        places = tuple(channels.urls([channel])) if channel else ()
+        return cls(text, _match_spec(places, rest, text), places)
 
     def __str__(self) -> str:
         return self.text
@@ -50,7 +42,7 @@ class RattlerSpec:
     @property
     def has_build(self) -> bool:
         """Tell whether one build is asked for."""
-        return self.match_spec.build is not None
+        return self.match_spec.build not in (None, "*")
 
     def at(self, version: str) -> RattlerSpec:
         """Return a spec for exactly this version, from the same channel."""
@@ -65,12 +57,28 @@ class RattlerSpec:
         return None
 
     def _only(self, version: str) -> RattlerSpec:
-        place = f"{self.channel}::" if self.channel else ""
-        shown = f"{channel_name(self.channel)}::" if self.channel else ""
+        channel, named, _ = self.text.rpartition("::")
         rest = f"{self.name}{version if version[:1] in '=<>!~' else f'={version}'}"
-        spec = rattler.MatchSpec(f"{place}{rest}")
-        return RattlerSpec(f"{shown}{rest}", spec, self.channel)
+        text = f"{channel}{named}{rest}"
+        return RattlerSpec(text, _match_spec(self.channels, rest, text), self.channels)
 
     def matches(self, package: rattler.RepoDataRecord) -> bool:
         """Tell whether a package is what is asked for."""
-        return bool(self.match_spec.matches(package))
+        starts = tuple(f"{channel}/" for channel in self.channels)
+        # rattler does not compare the channels.
+        is_from_there = not starts or package.url.startswith(starts)
+        return is_from_there and bool(self.match_spec.matches(package))
+
+
+def _match_spec(places: tuple[str, ...], rest: str, text: str) -> Any:  # noqa: ANN401
+    """Read what rattler can of a spec; raise EngineError where it is none.
+
+    It can name one channel: of several such as `defaults`, the order decides.
+    """
+    place = f"{places[0]}::" if len(places) == 1 else ""
+    try:
+        # Wrapped: plain strings are read more strictly than conda does.
+        return rattler.MatchSpec(f"{place}{rest}")
+    except InvalidMatchSpecError as error:
+        why = " ".join(str(error).split())
+        raise EngineError(f"{text!r} cannot be read: {why}") from None

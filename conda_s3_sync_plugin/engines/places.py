@@ -29,18 +29,20 @@ class Places:
     def environments(self) -> Iterator[tuple[str, Path]]:
         """Yield name and prefix of all environments of this user; base is `root`.
 
-        conda's own list rewrites a file on the way, and root's has everybody's.
+        A mamba may have no base. conda's own list rewrites a file on the way, and
+        root's has everybody's.
         """
-        seen = {os.path.realpath(self.root)}
-        yield ROOT, self.root
-        for prefix in (*self._in_folders(), *self._registered()):
+        seen = set()
+        found = (*self._in_folders(), *self._registered())
+        named = ((prefix.name, prefix) for prefix in found)
+        for name, prefix in ((ROOT, self.root), *named):
             # Not Path.is_dir: what may not be seen, or cannot be a path, is not there.
             if not os.path.isdir(prefix / "conda-meta"):  # noqa: PTH112
                 continue
             real = os.path.realpath(prefix)
             if real not in seen:
                 seen.add(real)
-                yield prefix.name, prefix
+                yield name, prefix
 
     def _in_folders(self) -> Iterator[Path]:
         for folder in self.folders:
@@ -48,15 +50,18 @@ class Places:
                 yield from sorted(folder.iterdir())
 
     def _registered(self) -> Iterator[Path]:
-        try:
-            text = self.registry.read_text("utf-8")
-        except (OSError, ValueError):
-            return
-        for line in sorted(set(text.splitlines())):
-            prefix = Path(line.strip())
-            # An installation of its own is somebody's base, whatever its folder's name.
-            if prefix.is_absolute() and not os.path.isdir(prefix / "condabin"):  # noqa: PTH112
-                yield prefix
+        with contextlib.suppress(OSError, ValueError):
+            for line in sorted(set(self._lines())):
+                prefix = Path(line)
+                # An installation of its own is somebody's base, whatever its name.
+                if not os.path.isdir(prefix / "condabin"):  # noqa: PTH112
+                    yield prefix
+
+    def _lines(self) -> list[str]:
+        """Read the registry; a line that cannot be a path is none."""
+        text = self.registry.read_bytes() if self.registry.exists() else b""
+        lines = map(str.strip, text.decode(errors="replace").splitlines())
+        return [line for line in lines if os.path.isabs(line) and "\0" not in line]  # noqa: PTH117
 
     def prefix_for(self, name: str) -> Path:
         """Return where a new environment would be created; raise EngineError."""
@@ -76,14 +81,14 @@ class Places:
 
     def register(self, prefix: Path) -> None:
         """Add an environment to those that are listed, unless it is there."""
-        with contextlib.suppress(OSError):  # it is of use without that
-            text = self.registry.read_text("utf-8") if self.registry.exists() else ""
-            if os.path.realpath(prefix) in map(os.path.realpath, text.splitlines()):
+        with contextlib.suppress(OSError, ValueError):  # it is of use without that
+            if os.path.realpath(prefix) in map(os.path.realpath, self._lines()):
                 return
             self.registry.parent.mkdir(parents=True, exist_ok=True)
-            end = "" if text.endswith("\n") or not text else "\n"
-            with self.registry.open("a", encoding="utf-8") as file:
-                file.write(f"{end}{os.path.normpath(prefix)}\n")
+            with self.registry.open("a+b") as file:
+                file.seek(0)
+                end = b"" if file.read()[-1:] in (b"", b"\n") else b"\n"
+                file.write(end + os.fsencode(os.path.normpath(prefix)) + b"\n")
 
 
 def check_changeable(prefix: Path, *, protects_frozen: bool = True) -> None:

@@ -31,7 +31,7 @@ _FIELDS: Final = (
     *_NEEDED,
     *("build_number", "subdir", "fn", "md5", "sha256"),
     *("size", "depends", "constrains", "noarch", "timestamp", "license"),
-    *("license_family", "track_features", "features", "package_type"),
+    *("license_family", "track_features", "features"),
     *("python_site_packages_path", "legacy_bz2_md5", "legacy_bz2_size"),
 )
 

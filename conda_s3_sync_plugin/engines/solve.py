@@ -45,7 +45,7 @@ class CondaSpec:
         return cls(MatchSpec(text))
 
     def __str__(self) -> str:
-        return str(self.match_spec)
+        return str(self.match_spec.original_spec_str or self.match_spec)
 
     @property
     def name(self) -> str:

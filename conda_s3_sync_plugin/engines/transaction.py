@@ -89,6 +89,15 @@ def mirror(
         or not _is_same(have[name], item)
         or (moved and _is_noarch_python(item))
     }
+    going = {
+        file for name in have.keys() & (gone | changed) for file in have[name].files
+    }
+    # What two packages have brought goes with either of them.
+    changed |= {
+        name
+        for name in have.keys() & want.keys()
+        if not going.isdisjoint(_brought(have[name]))
+    }
     unlink = [
         item
         for item in reversed(in_order(have.values()))
@@ -155,6 +164,12 @@ def _is_same(old: PackageRecord, new: PackageRecord) -> bool:
             return bool(old.get(key) == new.get(key))
     keys = ("name", "version", "build", "subdir", "url")
     return all(old.get(key) == new.get(key) for key in keys)
+
+
+def _brought(package: PackageRecord) -> set[str]:
+    """Return the files of a package, with those that rattler has put aside."""
+    aside = f"__clobbers__/{package.name}/"
+    return {file.removeprefix(aside) for file in package.files}
 
 
 def _is_noarch_python(package: PackageRecord) -> bool:

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
     from make_channel import Channel
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture
 def lab(
-    tmp_path: Path, channel: Channel, wheels: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    channel: Channel,
+    wheels: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
 ) -> Lab:
     settings = {"channels": [channel.url], "wheels": wheels}
-    return Lab(tmp_path / "here", monkeypatch, **settings)
+    return Lab(tmp_path / "here", monkeypatch, kind, **settings)
 
 
 def six(lab: Lab, name: str) -> str:

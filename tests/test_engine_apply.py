@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
     from conda_s3_sync_plugin.models import Export
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture
 def make_lab(
-    tmp_path: Path, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, channel: Channel, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> Callable[..., Lab]:
     """Build labs; the last one made, or entered, is the one we are in."""
 
     def build(name: str, **changes: Any) -> Lab:
         usual = {"channels": [channel.url]}
-        return Lab(tmp_path / name, monkeypatch, **usual | changes)
+        return Lab(tmp_path / name, monkeypatch, kind, **usual | changes)
 
     return build
 
@@ -52,26 +50,22 @@ def apply(lab: Lab, export: Export, **options: Any) -> tuple[str, ...]:
     return lab.apply("ml", export.file, export.lock, **options)
 
 
-def test_an_environment_that_conda_made_comes_back_exactly(
+def test_an_environment_comes_back_exactly(
     make_lab: Callable[..., Lab], capfd: pytest.CaptureFixture[str]
 ) -> None:
     there = make_lab("there")
-    there.machine.create("ml", "lib03=1.1", "acty", "nopy")
-    there.machine.set_variables("ml", MODE="fast")
-    there.enter()
-    export = there.export("ml")
+    export = there.make("ml", "lib03=1.1", "acty", "nopy", variables={"MODE": "fast"})
     here = make_lab("here")
     capfd.readouterr()
     odd = WHEN.replace(microsecond=999_999)
     assert apply(here, export, modified=odd) == ()
     assert capfd.readouterr() == ("", "")
-    again = here.export("ml")
-    assert again == export
+    assert here.export("ml") == export
     assert here.machine.packages("ml") == there.machine.packages("ml")
     assert here.requested("ml") == there.requested("ml")
+    assert here.requested("ml").keys() == {"lib03", "acty", "nopy"}
     assert here.registered() == [str(here.prefix("ml"))]
-    listing = here.machine.conda("env", "config", "vars", "list", "-n", "ml").stdout
-    assert listing.split() == ["MODE", "=", "fast"]
+    assert here.machine.variables("ml") == {"MODE": "fast"}
     assert here.machine.history("ml").stat().st_mtime_ns == to_ns(odd)
     assert here.look("ml").modified == odd
     # And again: nothing is left to do.
@@ -127,25 +121,6 @@ def test_a_build_replaced_in_its_channel_is_replaced_here(
     assert here.export("ml").lock == export.lock
 
 
-def test_conda_reads_in_this_process_what_is_there_now(
-    make_lab: Callable[..., Lab], exports: Callable[..., Export]
-) -> None:
-    from conda.core.prefix_data import PrefixData
-
-    def read(*, interoperability: bool) -> set[str]:
-        data = PrefixData(str(here.prefix("ml")), interoperability=interoperability)
-        return {record.name for record in data.iter_records()}
-
-    export = exports("acty")
-    here = make_lab("here")
-    here.make("ml", "lib00")
-    for flag in (True, False):
-        assert read(interoperability=flag) == {"lib00"}
-    here.apply("ml", export.file, export.lock)
-    for flag in (True, False):
-        assert read(interoperability=flag) == {"acty"}
-
-
 def test_another_python_moves_what_is_noarch(
     make_lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
@@ -181,7 +156,6 @@ def test_an_empty_environment_is_made_and_made_empty(
         apply(here, export)
         assert here.export("ml") == export
     assert here.registered() == [str(here.prefix("ml"))]
-    here.machine.conda("list", "-n", "ml")
 
 
 def test_two_packages_with_the_same_file_are_no_error(
@@ -191,6 +165,34 @@ def test_two_packages_with_the_same_file_are_no_error(
     here = make_lab("here")
     apply(here, export)
     assert here.export("ml") == export
+
+
+@pytest.mark.parametrize("kept", ["clob1", "clob2"])
+def test_a_file_of_two_packages_stays_with_the_one_that_stays(
+    make_lab: Callable[..., Lab], kept: str
+) -> None:
+    here = make_lab("here")
+    here.make("ml", "clob1", "clob2")
+    here.make("ml", kept)
+    assert (here.prefix("ml") / "share" / "clob.txt").read_text() == f"{kept}\n"
+
+
+def test_what_repodata_has_corrected_stays_so(
+    make_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    channel = Channel(tmp_path / "patched")
+    channel.add("lib")
+    channel.add("app", depends=["lib", "none-such"])
+    (packages,) = (records for records in channel.records.values() if records)
+    packages["app-1.0-0.tar.bz2"]["depends"] = ["lib"]
+    channel.write_index()
+    export = make_lab("there", channels=[channel.url]).make("ml", "app")
+    app, _ = export.lock.packages
+    assert app["depends"] == ["lib"]
+    assert app.keys() >= {"size", "md5", "sha256"}
+    here = make_lab("here")
+    apply(here, export)
+    assert here.export("ml").lock == export.lock
 
 
 def test_link_scripts_run(
@@ -242,15 +244,11 @@ def test_a_restore_by_lock_fetches_the_packages_and_nothing_else(
     http_channel: HttpChannel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from conda.base.context import context
-
     there = make_lab("there", channels=[http_channel.url])
     export = there.make("ml", "lib02=1.1")
     here = make_lab("here", channels=[http_channel.url])
     here.enter()
-    monkeypatch.setattr(
-        context.plugin_manager, "get_cached_solver_backend", "no solver is called"
-    )
+    monkeypatch.setattr(here.engine, "_solve", "no solver is called")
     http_channel.requests.clear()
     here.apply("ml", export.file, export.lock)
     packages = [f"/{this_subdir()}/lib0{n}-1.1-h{n}_0.tar.bz2" for n in (0, 1, 2)]
@@ -286,11 +284,11 @@ def test_a_package_that_cannot_be_fetched_harms_no_other_environment(
     good, bad = there.make("good", "lib02=1.1"), there.make("bad", "lib00=1.1", "acty")
     here = make_lab("here", channels=[http_channel.url])
     http_channel.broken["acty-1.0-0.tar.bz2"] = 403
-    with pytest.raises(EngineError, match="Not all packages could be fetched"):
+    with pytest.raises(EngineError, match="403"):
         here.engine.fetch([bad.lock, good.lock])
     here.apply("good", good.file, good.lock)
     assert here.export("good").lock == good.lock
-    with pytest.raises(EngineError, match="bad could not be created: .*403"):
+    with pytest.raises(EngineError, match="403"):
         here.apply("bad", bad.file, bad.lock)
     assert here.machine.environments() == ["good"]
     assert here.registered() == [str(here.prefix("good"))]
@@ -310,8 +308,7 @@ def test_a_file_that_a_person_wrote_is_what_was_asked_for(
 ) -> None:
     here = make_lab("here")
     assert here.apply("ml", environment("lib02>=1.1,<2", "acty")) == ()
-    assert here.requested("ml") == {
-        "acty": "acty",
-        "lib02": "lib02[version='>=1.1,<2']",
-    }
+    requested = here.requested("ml")
+    assert requested.keys() == {"acty", "lib02"}
+    assert ">=1.1,<2" in requested["lib02"]
     assert here.versions("ml")["lib02"] == "1.1"

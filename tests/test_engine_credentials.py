@@ -18,15 +18,23 @@ if TYPE_CHECKING:
 
     from conda_s3_sync_plugin.models import Export
 
-pytestmark = pytest.mark.conda
-
 
 @pytest.fixture
 def private(
-    tmp_path: Path, http_channel: HttpChannel, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, str], Lab]:
     """Build labs that know a private channel, by one of its addresses."""
-    return lambda name, url: Lab(tmp_path / name, monkeypatch, channels=[url])
+    return lambda name, url: Lab(tmp_path / name, monkeypatch, kind, channels=[url])
+
+
+def make_in_two_ways(there: Lab) -> Export:
+    """Make an environment as conda does, where there is one."""
+    if there.kind == "rattler":
+        return there.make("ml", "lib02=1.1", "acty")
+    there.enter(CONDA_SOLVER="classic")  # conda-rattler-solver loses tokens
+    there.machine.create("ml", "lib02=1.1", "acty")
+    there.enter()
+    return there.export("ml")
 
 
 @pytest.mark.parametrize("how", ["private_url", "password_url"])
@@ -34,12 +42,8 @@ def test_credentials_never_leave_and_are_added_on_arrival(
     private: Callable[[str, str], Lab], http_channel: HttpChannel, how: str
 ) -> None:
     url = getattr(http_channel, how)
-    folder = "private" if how == "private_url" else "channel"
-    there = private("there", url)
-    there.enter(CONDA_SOLVER="classic")  # conda-rattler-solver loses tokens
-    there.machine.create("ml", "lib02=1.1", "acty")
-    there.enter()
-    export = there.export("ml")
+    folder = "private" if how == "private_url" else "guarded"
+    export = make_in_two_ways(private("there", url))
     assert_no_secret(repr(export))
     assert export.file.channels == (f"http://{http_channel.host}/{folder}",)
     here = private("here", url)
@@ -49,6 +53,10 @@ def test_credentials_never_leave_and_are_added_on_arrival(
     here.apply("solved", export.file)
     assert here.export("solved").file.digest == export.file.digest
     assert_no_secret(repr(here.export("solved")))
+    for path in here.machine.envs.rglob("conda-meta/*"):
+        text = path.read_text()  # where conda says that there was a <TOKEN>
+        assert TOKEN not in text
+        assert "s3cret" not in text
 
 
 def test_without_credentials_a_private_channel_is_an_error_without_them(

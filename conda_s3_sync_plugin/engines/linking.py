@@ -1,0 +1,142 @@
+"""rattler's transactions: leave exactly these packages in a prefix, or do nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rattler.exceptions import InstallerError
+
+from . import history
+from . import prefix as plain
+from .rollback import rolled_back, undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import rattler
+
+    from .gateway import Gateway
+    from .prefix import Record
+
+    Package = rattler.RepoDataRecord
+
+#: The mode of a record as rattler writes it: nobody else could read the environment.
+_PRIVATE = 0o600
+
+
+def mirror(
+    gateway: Gateway,
+    prefix: Path,
+    packages: Sequence[Package],
+    asked: Mapping[str, str],
+    wishes: Mapping[str, str],
+    *,
+    again: Collection[str] = (),
+) -> None:
+    """Leave exactly these packages in a prefix, new or not, in one transaction.
+
+    Those that come are in the cache. `asked` is what the history says until now, and
+    `wishes` what it shall say. Packages `again` are linked though they are there.
+    """
+    before = plain.records(prefix)
+    new = {str(package.name.normalized): package for package in packages}
+    stay = _unchanged(before, new).difference(again)
+    going = _files(record for record in before if record["name"] not in stay)
+    # What two packages have brought goes with either of them.
+    partners = [
+        record
+        for record in before
+        if record["name"] in stay and not going.isdisjoint(record["files"])
+    ]
+    again = {*again, *(record["name"] for record in partners)}
+    coming = gateway.files(new[name] for name in new if name not in stay - again)
+    with undisturbed(), rolled_back(prefix, going | _files(partners) | coming):
+        _install(gateway, prefix, packages, again)
+        _sweep(prefix, _files(before) - _files(plain.records(prefix)))
+        history.record_revision(prefix, before, asked, wishes)
+
+
+def _unchanged(before: Iterable[Record], new: Mapping[str, Package]) -> set[str]:
+    """Return the names of packages that stay as they are."""
+    old = {
+        record["name"]: (record["url"], record.get("sha256") or "") for record in before
+    }
+    found = {
+        name: (package.url, (package.sha256 or b"").hex())
+        for name, package in new.items()
+    }
+    if old.get("python") != found.get("python"):
+        return set()  # with it move others
+    return {name for name in old.keys() & found.keys() if old[name] == found[name]}
+
+
+def _install(
+    gateway: Gateway,
+    prefix: Path,
+    packages: Iterable[Package],
+    again: Collection[str],
+) -> None:
+    """Have rattler do it, and make of what it leaves what conda would leave."""
+    tag = prefix / "CACHEDIR.TAG"
+    was_tagged = tag.exists()
+    _run(
+        prefix=str(prefix),
+        cache=str(gateway.packages),
+        packages=[json.loads(package.to_json()) for package in packages],
+        again=list(again),
+    )
+    if not was_tagged:
+        tag.unlink(missing_ok=True)  # or backups leave the environment out
+    mode = (prefix / "conda-meta" / "history").stat().st_mode & 0o777
+    for path in (prefix / "conda-meta").glob("*.json"):
+        if path.stat().st_mode & 0o777 == _PRIVATE:
+            path.chmod(mode)
+
+
+def _files(records: Iterable[Record]) -> set[str]:
+    return {file for record in records for file in record["files"]}
+
+
+def _sweep(prefix: Path, files: Iterable[str]) -> None:
+    """Remove what rattler leaves of packages that conda had linked.
+
+    conda's records name the files of noarch packages as they are in the archive, and
+    rattler looks for them there.
+    """
+    for path in (prefix / file for file in files):
+        with contextlib.suppress(OSError):  # a folder by now, or not empty
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == prefix:
+                    break
+                folder.rmdir()
+
+
+def _run(**job: Any) -> None:  # noqa: ANN401 (JSON)
+    """Run the installer to the end of its process."""
+    program = (
+        f"import sys; sys.path[:] = {[*map(str, sys.path)]!r}; "
+        f"from {__package__}.installer import main; main()"
+    )
+    done = subprocess.run(  # noqa: S603 (no shell)
+        [sys.executable, "-I", "-c", program],
+        input=json.dumps(job),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if not done.stdout:
+        words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        raise InstallerError(f"rattler has crashed: {words[-1]}")
+    answer = json.loads(done.stdout)
+    if "error" in answer:
+        raise InstallerError(answer["error"])
+    if answer["failed"]:
+        names = ", ".join(answer["failed"])
+        raise InstallerError(f"the link script of {names} has failed")
