@@ -61,7 +61,7 @@ class Applier:
         self._pool = pool
         self._prune = prune
         self._pull_only = pull_only
-        self._downloads: list[Future[Download]] = []
+        self._downloads: list[tuple[Sight, Future[Download]]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
         """Start the transfers of a step; return what is left to do in this thread."""
@@ -72,7 +72,7 @@ class Applier:
             download = self._pool.submit(
                 download_version, self._store, sight.name, there, self._engine.platform
             )
-            self._downloads.append(download)
+            self._downloads.append((sight, download))
             return lambda: self._pull(sight, download.result())
         if action is Action.PUSH and isinstance(here, Here):
             if here.export is None:
@@ -88,14 +88,19 @@ class Applier:
 
     def fetch_ahead(self) -> None:
         """Fetch the packages of all pulls at once, as far as their locks tell them."""
-        locks = []
-        for download in self._downloads:
-            if download.exception() is None and (lock := download.result().lock):
-                locks.append(lock)
-        locks = [lock for lock in locks if lock.platform == self._engine.platform]
-        if len(locks) > 1:
-            # Only a head start: whatever fails now fails again where it is told.
-            with contextlib.suppress(S3SyncError):
+        pulls = [
+            (sight, download.result().lock)
+            for sight, download in self._downloads
+            if download.exception() is None
+        ]
+        # Only a head start: whatever fails now fails again where it is told.
+        with contextlib.suppress(S3SyncError):
+            locks = [
+                (self._prefix(sight), lock)
+                for sight, lock in pulls
+                if lock and lock.platform == self._engine.platform
+            ]
+            if len(locks) > 1:
                 self._engine.fetch(locks)
 
     def _forget(self, name: str) -> tuple[str, ...]:

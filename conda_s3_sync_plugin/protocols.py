@@ -101,8 +101,8 @@ class Engine(Protocol):
         """Read all of an environment."""
         ...
 
-    def fetch(self, locks: Iterable[Lock]) -> None:
-        """Bring the packages of all locks to this machine: only a head start."""
+    def fetch(self, pulls: Iterable[tuple[Path, Lock]]) -> None:
+        """Bring what prefixes lack of their locks here: only a head start."""
         ...
 
     def apply(

@@ -6,22 +6,17 @@ import contextlib
 import json
 import os
 import socket
-import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .atomic import replace_file
 from .exceptions import StateError
+from .locking import lock
 from .models import Baseline, Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 #: Raised with each change that older releases would misread.
 STATE_FORMAT: Final = 1
@@ -65,7 +60,7 @@ class State:
             raise StateError(f"{path} cannot be written: {error.strerror}") from None
         with file:
             try:
-                _lock(file)
+                lock(file)
             except (BlockingIOError, PermissionError):  # the latter: on Windows
                 file.seek(0)
                 holder = file.read().strip() or "an unknown process"
@@ -187,16 +182,6 @@ def _decode(values: dict[str, str]) -> Baseline:
     if modified.tzinfo is None:
         raise ValueError(modified)
     return Baseline(local, stamp, remote, etag, modified.astimezone(timezone.utc))
-
-
-def _lock(file: IO[str]) -> None:
-    """Lock a file without waiting; raise OSError where another process has it."""
-    if sys.platform == "win32":
-        # Far behind the text, which others shall be able to read.
-        file.seek(1 << 20)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _me() -> str:

@@ -171,7 +171,7 @@ class FakeEngine:
         )
         return Export(file, lock)
 
-    def fetch(self, locks: Iterable[Lock]) -> None:
+    def fetch(self, pulls: Iterable[tuple[Path, Lock]]) -> None:
         self._begin("fetch")
 
     def apply(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,16 @@ class Lab:
         """Make an environment what a file says, and return the notes."""
         options = {"modified": WHEN, "origin": this_subdir(), **options}
         return self.engine.apply(name, self.prefix(name), file, lock, **options)
+
+    def fetch(self, locks: Mapping[str, Lock]) -> None:
+        """Bring what environments lack of their locks to this machine."""
+        self.engine.fetch([(self.prefix(name), lock) for name, lock in locks.items()])
+
+    def clear_caches(self) -> None:
+        """Remove all packages that are not installed."""
+        for folder in (self.machine.pkgs, self.machine.home / ".cache"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.enter()
 
     def make(self, name: str, *specs: str, **content: Any) -> Export:
         """Make an environment from specs, and export it."""

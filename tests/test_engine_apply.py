@@ -268,7 +268,7 @@ def test_all_locks_are_fetched_at_once_and_each_package_once(
     exports = [there.make("a", "lib02=1.1"), there.make("b", "lib03=1.1", "acty")]
     here = make_lab("here", channels=[http_channel.url])
     http_channel.requests.clear()
-    here.engine.fetch(export.lock for export in exports)
+    here.fetch({"a": exports[0].lock, "b": exports[1].lock})
     for name, export in zip("ab", exports, strict=True):
         here.apply(name, export.file, export.lock)
         assert here.export(name).lock == export.lock
@@ -285,7 +285,7 @@ def test_a_package_that_cannot_be_fetched_harms_no_other_environment(
     here = make_lab("here", channels=[http_channel.url])
     http_channel.broken["acty-1.0-0.tar.bz2"] = 403
     with pytest.raises(EngineError, match="403"):
-        here.engine.fetch([bad.lock, good.lock])
+        here.fetch({"bad": bad.lock, "good": good.lock})
     here.apply("good", good.file, good.lock)
     assert here.export("good").lock == good.lock
     with pytest.raises(EngineError, match="403"):

@@ -180,7 +180,7 @@ def test_a_lock_makes_a_mirror(world: World, is_new: bool) -> None:
     if not is_new:
         world.apply("f", "lib00=2.0", "acty=1.0", variables={"OTHER": "1"})
     prefix = world.engine.prefix_for("f")
-    world.engine.fetch([export.lock])
+    world.engine.fetch([(prefix, export.lock)])
     notes = world.engine.apply("f", prefix, export.file, export.lock, modified=THEN)
     assert notes == ()
     assert world.export("f").file.digest == export.file.digest

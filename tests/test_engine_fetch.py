@@ -142,7 +142,7 @@ def test_each_package_is_asked_for_once_and_the_channel_for_nothing_else(
     export = over_http("there").make("ml", "lib02=1.1", "acty")
     here = over_http("here")
     http_channel.requests.clear()
-    here.engine.fetch([export.lock, export.lock])
+    here.fetch({"ml": export.lock, "again": export.lock})
     files = [entry["url"].rpartition("/")[2] for entry in export.lock.packages]
     assert sorted(Path(path).name for path in http_channel.requests) == sorted(files)
     http_channel.requests.clear()
@@ -159,7 +159,24 @@ def test_all_that_cannot_be_had_is_named_at_once(
     http_channel.broken["acty-1.0-0.tar.bz2"] = 403
     http_channel.broken["lib02-1.1-h2_0.tar.bz2"] = 403
     with pytest.raises(EngineError, match="403") as error:
-        here.engine.fetch([export.lock])
+        here.fetch({"ml": export.lock})
     assert "acty" in error.value.summary
     assert "lib02" in error.value.summary
     assert "lib00" not in error.value.summary
+
+
+def test_what_is_installed_as_it_is_locked_is_not_fetched_again(
+    over_http: Callable[[str], Lab], http_channel: HttpChannel
+) -> None:
+    there = over_http("there")
+    there.make("ml", "lib02=1.0", "acty")
+    new = there.make("ml", "lib02=1.1", "acty")
+    here = over_http("here")
+    here.make("ml", "lib02=1.0", "acty")
+    here.clear_caches()
+    http_channel.requests.clear()
+    here.fetch({"ml": new.lock})
+    here.apply("ml", new.file, new.lock)
+    assert here.export("ml").lock == new.lock
+    names = [path.rpartition("/")[2] for path in http_channel.requests]
+    assert names == ["lib02-1.1-h2_0.tar.bz2"]

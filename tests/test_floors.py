@@ -34,6 +34,8 @@ FLOORS = {
     "store": 2,
     "engines": 2,
     "condarc": 1,
+    "locking": 1,
+    "engines.packagecache": 2,
     "engines.archive": 2,
     "engines.channels": 2,
     "engines.gateway": 2,

@@ -69,10 +69,10 @@ def test_packages_that_are_gone_are_all_named_and_nothing_worse(
 ) -> None:
     http_channel.broken |= {ACTY: status, LIB02: status}
     with pytest.raises(GoneError, match=f"{ACTY}, {LIB02}: .*{status}"):
-        here.engine.fetch([export.lock])
+        here.fetch({"ml": export.lock})
     http_channel.broken[LIB02] = 403
     with pytest.raises(EngineError) as error:
-        here.engine.fetch([export.lock])
+        here.fetch({"ml": export.lock})
     assert not isinstance(error.value, GoneError)
     assert str(status) in error.value.summary
     assert "403" in error.value.summary
@@ -97,7 +97,7 @@ def test_a_number_in_an_address_is_no_status(
     lock = with_change(export.lock, "acty", url=url)
     assert lock.packages != packages
     with pytest.raises(EngineError, match="Connection refused") as error:
-        here.engine.fetch([lock])
+        here.fetch({"ml": lock})
     assert not isinstance(error.value, GoneError)
     assert error.value.hint == ""
 
@@ -124,7 +124,7 @@ def test_requests_are_repeated_as_often_as_is_set(
         here.enter(CONDA_REMOTE_MAX_RETRIES=retries)
         http_channel.requests.clear()
         with pytest.raises(EngineError, match="500"):
-            here.engine.fetch([export.lock])
+            here.fetch({"ml": export.lock})
         asked.append(names(http_channel.requests).count(ACTY))
     assert asked == [1, 2]
 
@@ -160,13 +160,13 @@ def test_what_failed_once_is_not_taken_for_right_the_next_time(
     cached: bool,
 ) -> None:
     if cached:
-        here.engine.fetch([export.lock])
+        here.fetch({"ml": export.lock})
     lock = with_change(export.lock, "acty", sha256=WRONG)
     for broken in ({ACTY: failure}, {}, {}):
         http_channel.broken = dict(broken)
         here.enter()  # with a new engine
         with pytest.raises(EngineError):
-            here.engine.fetch([lock])
+            here.fetch({"ml": lock})
     http_channel.broken.clear()
     here.apply("ml", export.file, export.lock)
 
@@ -174,9 +174,9 @@ def test_what_failed_once_is_not_taken_for_right_the_next_time(
 def test_what_others_have_cached_without_its_hash_is_fetched_anew(
     here: Lab, export: Export, http_channel: HttpChannel
 ) -> None:
-    here.engine.fetch([with_change(export.lock, "acty", sha256=None)])
+    here.fetch({"ml": with_change(export.lock, "acty", sha256=None)})
     with pytest.raises(EngineError, match="is not the package that was locked"):
-        here.engine.fetch([with_change(export.lock, "acty", sha256=WRONG)])
+        here.fetch({"ml": with_change(export.lock, "acty", sha256=WRONG)})
 
 
 def test_what_is_cached_and_has_lost_files_is_fetched_anew(
@@ -196,7 +196,7 @@ def test_the_cache_may_be_elsewhere(here: Lab, export: Export, tmp_path: Path) -
     assert not cache(here).exists()
     here.machine.environment.pop("RATTLER_CACHE_DIR")
     here.enter(XDG_CACHE_HOME=str(tmp_path / "xdg"))
-    here.engine.fetch([export.lock])
+    here.fetch({"new": export.lock})
     assert (tmp_path / "xdg" / "rattler" / "cache" / "pkgs" / "acty-1.0-0").is_dir()
 
 

@@ -113,7 +113,7 @@ def test_a_file_system_without_locks_is_told(
     def refuse(file: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(state, "_lock", refuse)
+    monkeypatch.setattr(state, "lock", refuse)
     with (
         pytest.raises(StateError, match="cannot be locked: No locks available"),
         State(tmp_path).locked(),

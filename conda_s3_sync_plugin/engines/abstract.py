@@ -9,7 +9,7 @@ from ..exceptions import EngineError
 from ..location import ROOT
 from . import extras
 from . import prefix as plain
-from .fit import check_fit, moves_python
+from .fit import check_fit, lacking, moves_python
 from .ladder import P, S, expendable, solve_relaxed, specs_of
 from .places import check_changeable
 
@@ -79,13 +79,17 @@ class AbstractEngine(ABC, Generic[P, S]):
             requested = self._requested(env.prefix)
             return plain.read(env, self.platform, requested, secrets=self._secrets)
 
-    def fetch(self, locks: Iterable[Lock]) -> None:
-        """Bring the packages of all locks into the cache; raise EngineError.
+    def fetch(self, pulls: Iterable[tuple[Path, Lock]]) -> None:
+        """Bring what prefixes lack of their locks into the cache; raise EngineError.
 
         Only a head start: what fails here fails again, and is told, where it is needed.
         """
         with self._errors("Not all packages could be fetched"):
-            entries = {entry["url"]: entry for lock in locks for entry in lock.packages}
+            entries = {
+                entry["url"]: entry
+                for prefix, lock in pulls
+                for entry in lacking(plain.records(prefix), lock.packages)
+            }
             self._download([self._package(entry) for entry in entries.values()])
 
     def apply(
@@ -113,7 +117,7 @@ class AbstractEngine(ABC, Generic[P, S]):
             if name == ROOT:
                 notes = self._add(prefix, file, begin)
             else:
-                chosen = self._choose(file, lock, origin)
+                chosen = self._choose(prefix, file, lock, origin)
                 if not prune:
                     self._check_fit(prefix, chosen.packages)
                 begin()
@@ -136,13 +140,16 @@ class AbstractEngine(ABC, Generic[P, S]):
         )
         return notes
 
-    def _choose(self, file: EnvFile, lock: Lock | None, origin: str) -> Choice[P]:
+    def _choose(
+        self, prefix: Path, file: EnvFile, lock: Lock | None, origin: str
+    ) -> Choice[P]:
         """Choose packages, and fetch them: those of the lock, or a solver's."""
         notes: list[str] = []
         if lock and lock.platform == self.platform:
             packages = [self._package(entry) for entry in lock.packages]
+            needed = lacking(plain.records(prefix), lock.packages)
             try:
-                self._download(packages)
+                self._download([self._package(entry) for entry in needed])
             except GoneError:
                 notes.append(
                     "packages of its lock have left their channel: solved anew"

@@ -1,4 +1,4 @@
-"""Whether packages that stay fit to those that come."""
+"""What packages that stay and packages that come have to do with each other."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ def moves_python(old: Any, new: Any) -> bool:  # noqa: ANN401 (conda's or rattle
         for item in (old, new)
     )
     return before != after
+
+
+def lacking(have: Iterable[Record], want: Iterable[Record]) -> list[Record]:
+    """Return which entries of a lock are not installed, or not as they are there.
+
+    Beside another python, all of them: packages that stay may be linked for it anew.
+    """
+    there = {record["name"]: _identity(record) for record in have}
+    entries = list(want)
+    found = [item for item in entries if there.get(item["name"]) != _identity(item)]
+    return entries if any(item["name"] == "python" for item in found) else found
+
+
+def _identity(record: Record) -> str:
+    return str(record.get("sha256") or record["url"])
 
 
 def check_fit(

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import rattler
@@ -21,13 +17,15 @@ from rattler.networking import (
 )
 
 from ..exceptions import EngineError
-from .archive import files_in, local_path, sha256_of, verify
+from .archive import local_path, sha256_of, verify
 from .failures import REPLACED, failed_channel, failed_packages, in_one_line
 from .ladder import NoSolution
+from .packagecache import PackageCache
 from .virtual import virtual_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Sequence
+    from pathlib import Path
 
     from .channels import Channels
     from .matchspec import RattlerSpec
@@ -41,9 +39,6 @@ _PRIORITIES: Final = {
     "disabled": rattler.ChannelPriority.Disabled,
     "false": rattler.ChannelPriority.Disabled,  # as it was written before conda 4.6
 }
-
-#: Of the file that locks an entry of the cache: a revision, then the package's sha256.
-_REVISION_SIZE: Final = 8
 
 
 class Gateway:
@@ -61,7 +56,7 @@ class Gateway:
                 OciMiddleware(),
             ]
         )
-        self.packages = cache / "pkgs"
+        self.cache = PackageCache(cache / "pkgs")
         self._channels = channels
         self._platforms: list[Any] = [platform, "noarch"]
         self._gateway = rattler.Gateway(cache_dir=cache, client=self.client)
@@ -94,17 +89,8 @@ class Gateway:
         return {name: why for name, why in zip(names, found, strict=True) if why}
 
     async def _fetch(self, package: Package) -> str:
-        """Fetch a package; return why that failed, if it did.
-
-        rattler takes a package in its cache, whole or not, for what is noted beside it;
-        it notes what it hopes for before it fetches that, and no note fits to anything.
-        So what is noted otherwise must be gone before, or a failure makes it right.
-        """
-        folder, note = self._cached(package)
-        noted = note.read_bytes()[_REVISION_SIZE:] if note.exists() else b""
-        lost = not all(os.path.lexists(folder / file) for file in files_in(folder))
-        if folder.exists() and (lost or (package.sha256 and noted != package.sha256)):
-            _discard(folder, note)
+        """Fetch a package; return why that failed, if it did."""
+        self.cache.forget_wrong(package)
         try:
             await self._gateway.query(
                 [], self._platforms, [_url_spec(package)], recursive=False
@@ -112,16 +98,6 @@ class Gateway:
         except GatewayError as error:
             return in_one_line(error)
         return ""
-
-    def files(self, packages: Iterable[Package]) -> set[str]:
-        """Return the files of packages in the cache, as they are named there."""
-        folders = (self._cached(package)[0] for package in packages)
-        return {file for folder in folders for file in files_in(folder)}
-
-    def _cached(self, package: Package) -> tuple[Path, Path]:
-        """Return where the cache keeps a package, and the note of which one it is."""
-        name = f"{package.name.normalized}-{package.version}-{package.build}"
-        return self.packages / name, self.packages / f"{name}.lock"
 
     def solve(
         self,
@@ -202,25 +178,6 @@ def wait(work: Coroutine[Any, Any, T]) -> T:
             await asyncio.sleep(0.005)
 
     return asyncio.run(whole())
-
-
-def cache_folder() -> Path:
-    """Return where rattler keeps packages for all that is built on it, such as pixi."""
-    if given := os.environ.get("RATTLER_CACHE_DIR"):
-        return Path(given)
-    if sys.platform == "win32":
-        usual = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
-    elif sys.platform == "darwin":
-        usual = "~/Library/Caches"
-    else:
-        usual = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(usual, "rattler", "cache").expanduser()
-
-
-def _discard(folder: Path, note: Path) -> None:
-    """Remove a package from the cache."""
-    shutil.rmtree(folder, ignore_errors=True)
-    note.unlink(missing_ok=True)
 
 
 def _url_spec(package: Package) -> rattler.MatchSpec:

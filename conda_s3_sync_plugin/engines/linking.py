@@ -54,7 +54,7 @@ def mirror(
         if record["name"] in stay and not going.isdisjoint(record["files"])
     ]
     again = {*again, *(record["name"] for record in partners)}
-    coming = gateway.files(new[name] for name in new if name not in stay - again)
+    coming = gateway.cache.files(new[name] for name in new if name not in stay - again)
     with undisturbed(), rolled_back(prefix, going | _files(partners) | coming):
         _install(gateway, prefix, packages, again)
         _sweep(prefix, _files(before) - _files(plain.records(prefix)))
@@ -86,7 +86,7 @@ def _install(
     was_tagged = tag.exists()
     _run(
         prefix=str(prefix),
-        cache=str(gateway.packages),
+        cache=str(gateway.cache.folder),
         packages=[json.loads(package.to_json()) for package in packages],
         again=list(again),
     )

@@ -13,11 +13,12 @@ from . import prefix as plain
 from .abstract import AbstractEngine
 from .channels import Channels
 from .failures import in_one_line
-from .gateway import Gateway, cache_folder
+from .gateway import Gateway
 from .installation import places
 from .installer import installed, package_from
 from .linking import mirror
 from .matchspec import RattlerSpec
+from .packagecache import cache_folder
 from .virtual import HERE
 
 if TYPE_CHECKING:
