@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,8 @@ def pytest_configure() -> None:
     os.environ |= dict.fromkeys(
         ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull
     )
+    # Whatever a shell starts in the background does not heed it, nor do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
