@@ -46,6 +46,9 @@ def mirror(
     before = plain.records(prefix)
     new = {str(package.name.normalized): package for package in packages}
     stay = _unchanged(before, new).difference(again)
+    if before and stay == new.keys() == {record["name"] for record in before}:
+        history.record_revision(prefix, before, asked, wishes)
+        return
     going = _files(record for record in before if record["name"] not in stay)
     # What two packages have brought goes with either of them.
     partners = [
@@ -54,6 +57,7 @@ def mirror(
         if record["name"] in stay and not going.isdisjoint(record["files"])
     ]
     again = {*again, *(record["name"] for record in partners)}
+    gateway.download([new[name] for name in again])  # perhaps no longer in the cache
     coming = gateway.cache.files(new[name] for name in new if name not in stay - again)
     with undisturbed(), rolled_back(prefix, going | _files(partners) | coming):
         _install(gateway, prefix, packages, again)

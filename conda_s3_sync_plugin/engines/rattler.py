@@ -127,6 +127,5 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
         packages = [
             self._package(plain.lockable(record)) for record in plain.records(prefix)
         ]
-        self._download([item for item in packages if self._name(item) in names])
         asked = self._requests(prefix)
         mirror(self._gateway, prefix, packages, asked, asked, again=names)
