@@ -80,7 +80,9 @@ def reconcile(seen: Observation) -> Step:
     row, action, reason = _DECISIONS[here, there]
     if (here, there) == (_S, _R) and base and not base.remote:
         return _half_done(seen.name, row)
-    if action is not Action.NOTHING and _are_equal(seen.local, seen.remote):
+    if action is Action.PULL and base and base.is_interrupted:
+        reason = "a pull was broken off"  # what it has left may only look the same
+    elif action is not Action.NOTHING and _are_equal(seen.local, seen.remote):
         return Step(
             seen.name, Action.ADOPT, "the same on both sides", _ADOPTED.get(row, row)
         )

@@ -57,8 +57,10 @@ ROWS = [line.split() for line in TABLE.strip().splitlines()]
 # Not in the table.  An environment that was solved anew may become what the bucket has,
 # or the other way round: there is nothing to transfer then.  Nothing on either side is
 # seen where somebody asks for a name that does not exist.  And what an unfinished pull
-# has left is nobody's work: it is not pushed.
+# has left is nobody's work: it is not pushed; where it was broken off, it may only look
+# like what the bucket has.
 EXTRA_ROWS = [
+    ["7", "broken-off", "same", "changed+equal", "pull", "pull"],
     ["6", "yes", "changed", "same+equal", "adopt", "adopt"],
     ["7", "yes", "same", "changed+equal", "adopt", "adopt"],
     ["12", "unfinished", "same", "absent", "skip", "skip"],
@@ -136,6 +138,8 @@ def row_of(case: Case) -> list[str]:
     known = {"any", "no" if base is None else "yes"}
     if base and not base.remote:
         known.add("unfinished")
+    if base and base.is_interrupted:
+        known.add("broken-off")
     fitting = [
         row
         for row in [*ROWS[14:], *EXTRA_ROWS, ROWS[7], *ROWS]

@@ -236,7 +236,11 @@ def test_however_many_packages_are_gone_each_is_given_up() -> None:
 
 def test_nothing_wanted_is_nothing_found() -> None:
     assert solve(Channel()) == ([], [])
-    assert solve(Channel(), "gone", expendable=["gone"])[0] == []
+
+
+def test_an_environment_of_which_nothing_is_left_is_an_error() -> None:
+    with pytest.raises(EngineError, match="Nothing of it is to be had here"):
+        solve(Channel(), "gone", expendable=["gone"])
 
 
 FILE = render("any", channels=[], specs=["a=1=0", "b"], pip=[], variables=None)

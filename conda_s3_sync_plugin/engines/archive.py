@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -30,6 +31,22 @@ def files_in(folder: Path) -> list[str]:
         return [str(path["_path"]) for path in paths]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def commands_in(folder: Path) -> list[str]:
+    """Return the programs that are made for an unpacked noarch package."""
+    try:
+        link = json.loads((folder / "info" / "link.json").read_bytes())
+        names = [
+            text.partition("=")[0].strip() for text in link["noarch"]["entry_points"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    if os.name == "nt":
+        return [
+            f"Scripts/{name}{end}" for name in names for end in (".exe", "-script.py")
+        ]
+    return [f"bin/{name}" for name in names]
 
 
 def verify(name: str, expected: str | None, found: str | None, *, hint: str) -> None:

@@ -47,7 +47,7 @@ class Gateway:
     def __init__(
         self, channels: Channels, platform: str, cache: Path, *, retries: int = 3
     ) -> None:
-        self.client = Client(
+        client = Client(
             [
                 MirrorMiddleware(channels.mirrors()),
                 AddHeadersMiddleware(self._headers),
@@ -58,8 +58,9 @@ class Gateway:
         )
         self.cache = PackageCache(cache / "pkgs")
         self._channels = channels
+        self.platform = platform
         self._platforms: list[Any] = [platform, "noarch"]
-        self._gateway = rattler.Gateway(cache_dir=cache, client=self.client)
+        self._gateway = rattler.Gateway(cache_dir=cache, client=client)
         #: The channels that are being asked.
         self._asked: list[str] = []
 
@@ -142,7 +143,7 @@ class Gateway:
                 [spec.match_spec for spec in specs],
                 gateway=self._gateway,
                 platforms=self._platforms,
-                virtual_packages=virtual_packages(self._platforms[0]),
+                virtual_packages=virtual_packages(self.platform),
                 channel_priority=priority,
                 pinned_packages=pinned,
             )

@@ -11,10 +11,14 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rattler
+
+from .rollback import ENDING
+from .virtual import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +42,11 @@ def installed(prefix: Path) -> list[rattler.PrefixRecord]:
 
 
 async def install(
-    prefix: str, cache: str, packages: Iterable[Mapping[str, Any]], again: Iterable[str]
+    prefix: str,
+    platform: str,
+    cache: str,
+    packages: Iterable[Mapping[str, Any]],
+    again: Iterable[str],
 ) -> list[str]:
     """Leave exactly these packages in a prefix; return whose link script has failed."""
     scripts = _Scripts()
@@ -46,6 +54,7 @@ async def install(
         [package_from(entry) for entry in packages],
         prefix,
         cache_dir=Path(cache),
+        platform=Platform(platform),
         installed_packages=list(installed(Path(prefix))),
         reinstall_packages=set(again),
         execute_link_scripts=True,  # as conda does
@@ -78,16 +87,24 @@ class _Scripts:
         raise AttributeError(name)
 
 
+def _end_with_parent() -> None:
+    """End when nobody holds the other end of standard input any more."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def main() -> None:
     """Install what standard input says, and tell on standard output how it went."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in ENDING:
         # Whoever has started this gets them as well, and decides.
         signal.signal(ending, lambda *_: None)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where link scripts talk
     said: dict[str, object]
     try:
-        said = {"failed": asyncio.run(install(**json.load(sys.stdin)))}
+        said = {"failed": asyncio.run(install(**job))}
     except BaseException as error:
         said = {"error": str(error)}
     with open(answer, "w", encoding="utf-8") as file:  # noqa: PTH123 (no path)

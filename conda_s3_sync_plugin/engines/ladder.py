@@ -124,6 +124,11 @@ def solve_relaxed(
             f"{', '.join(lost)} {verb} in none of its channels.",
             hint="Correct the name in its file, or name a channel there that has it.",
         )
+    if notes and not want:
+        raise EngineError(
+            "Nothing of it is to be had here.",
+            hint="Its packages are for another platform, or in other channels.",
+        )
     return found, notes
 
 

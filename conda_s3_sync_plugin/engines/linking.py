@@ -6,13 +6,14 @@ import contextlib
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import tempfile
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rattler.exceptions import InstallerError
 
 from . import history
 from . import prefix as plain
-from .rollback import rolled_back, undisturbed
+from .rollback import is_unfinished, rolled_back, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
     from .gateway import Gateway
     from .prefix import Record
+    from .rollback import Patience
 
     Package = rattler.RepoDataRecord
+
+#: Tells backup programs to leave a folder out.
+_TAG = "CACHEDIR.TAG"
 
 #: The mode of a record as rattler writes it: nobody else could read the environment.
 _PRIVATE = 0o600
@@ -46,7 +51,11 @@ def mirror(
     before = plain.records(prefix)
     new = {str(package.name.normalized): package for package in packages}
     stay = _unchanged(before, new).difference(again)
-    if before and stay == new.keys() == {record["name"] for record in before}:
+    was_killed = is_unfinished(prefix)
+    if was_killed:
+        stay = set()  # their scripts may not have run
+        again = {*again, *(item["name"] for item in before if item["name"] in new)}
+    elif before and stay == new.keys() == {record["name"] for record in before}:
         history.record_revision(prefix, before, asked, wishes)
         return
     going = _files(record for record in before if record["name"] not in stay)
@@ -54,13 +63,21 @@ def mirror(
     partners = [
         record
         for record in before
-        if record["name"] in stay and not going.isdisjoint(record["files"])
+        if record["name"] in stay and not going.isdisjoint(_files([record]))
     ]
     again = {*again, *(record["name"] for record in partners)}
     gateway.download([new[name] for name in again])  # perhaps no longer in the cache
-    coming = gateway.cache.files(new[name] for name in new if name not in stay - again)
-    with undisturbed(), rolled_back(prefix, going | _files(partners) | coming):
-        _install(gateway, prefix, packages, again)
+    leaving = going | _files(partners)
+    is_tagged = (prefix / _TAG).exists() and not was_killed
+    coming = [new[name] for name in new if name not in stay - again]
+
+    with (
+        undisturbed() as patience,
+        rolled_back(prefix, leaving, lambda: gateway.cache.files(coming)),
+    ):
+        _install(gateway, prefix, packages, again, patience)
+        if not is_tagged:
+            (prefix / _TAG).unlink(missing_ok=True)  # backups would leave it out
         _sweep(prefix, _files(before) - _files(plain.records(prefix)))
         history.record_revision(prefix, before, asked, wishes)
 
@@ -84,18 +101,17 @@ def _install(
     prefix: Path,
     packages: Iterable[Package],
     again: Collection[str],
+    patience: Patience,
 ) -> None:
     """Have rattler do it, and make of what it leaves what conda would leave."""
-    tag = prefix / "CACHEDIR.TAG"
-    was_tagged = tag.exists()
     _run(
+        patience,
         prefix=str(prefix),
+        platform=gateway.platform,
         cache=str(gateway.cache.folder),
         packages=[json.loads(package.to_json()) for package in packages],
         again=list(again),
     )
-    if not was_tagged:
-        tag.unlink(missing_ok=True)  # or backups leave the environment out
     mode = (prefix / "conda-meta" / "history").stat().st_mode & 0o777
     for path in (prefix / "conda-meta").glob("*.json"):
         if path.stat().st_mode & 0o777 == _PRIVATE:
@@ -103,7 +119,13 @@ def _install(
 
 
 def _files(records: Iterable[Record]) -> set[str]:
-    return {file for record in records for file in record["files"]}
+    """Return the files of packages, and where those would be that have given way."""
+    return {
+        name
+        for record in records
+        for file in record["files"]
+        for name in (file, file.removeprefix(f"__clobbers__/{record['name']}/"))
+    }
 
 
 def _sweep(prefix: Path, files: Iterable[str]) -> None:
@@ -121,24 +143,35 @@ def _sweep(prefix: Path, files: Iterable[str]) -> None:
                 folder.rmdir()
 
 
-def _run(**job: Any) -> None:  # noqa: ANN401 (JSON)
-    """Run the installer to the end of its process."""
+def _run(patience: Patience, **job: Any) -> None:  # noqa: ANN401 (JSON)
+    """Run the installer to the end of its process, which ends with ours."""
     program = (
         f"import sys; sys.path[:] = {[*map(str, sys.path)]!r}; "
         f"from {__package__}.installer import main; main()"
     )
-    done = subprocess.run(  # noqa: S603 (no shell)
-        [sys.executable, "-I", "-c", program],
-        input=json.dumps(job),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if not done.stdout:
-        words = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise InstallerError(f"rattler has crashed: {words[-1]}")
-    answer = json.loads(done.stdout)
+    with (
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(  # noqa: S603 (no shell)
+            [sys.executable, "-I", "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            encoding="utf-8",
+        ) as process,
+    ):
+        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        patience.give_up = process.kill
+        with contextlib.suppress(BrokenPipeError):
+            stdin.write(f"{json.dumps(job)}\n")
+            stdin.flush()
+        said = stdout.read()
+        process.wait()
+        if not said:
+            stderr.seek(0)
+            words = stderr.read().decode(errors="replace").strip().splitlines()
+            status = f"status {process.returncode}"
+            raise InstallerError(f"rattler has crashed: {[status, *words][-1]}")
+    answer = json.loads(said)
     if "error" in answer:
         raise InstallerError(answer["error"])
     if answer["failed"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..locking import lock
-from .archive import files_in
+from .archive import commands_in, files_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +30,11 @@ class PackageCache:
         self.folder = folder
 
     def files(self, packages: Iterable[Package]) -> set[str]:
-        """Return the files of packages, as they are named in their archives."""
-        return {file for package in packages for file in files_in(self._place(package))}
+        """Return what packages bring, named as in their archives."""
+        places = [self._place(package) for package in packages]
+        return {
+            file for place in places for file in (*files_in(place), *commands_in(place))
+        }
 
     def forget_wrong(self, package: Package) -> None:
         """Remove a package that is not noted as this one, or is not whole.
@@ -41,11 +45,13 @@ class PackageCache:
         place = self._place(package)
         if not place.exists():
             return
-        with place.with_name(f"{place.name}.lock").open("a+b") as note:
-            try:
-                lock(note)
-            except OSError:
-                return  # another process is at it; rattler waits for that
+        # Another process may be at it, and rattler waits for that; or nobody here may
+        # write into the cache.
+        with (
+            contextlib.suppress(OSError),
+            place.with_name(f"{place.name}.lock").open("a+b") as note,
+        ):
+            lock(note)
             note.seek(0)
             noted = note.read()[_REVISION_SIZE:]
             is_whole = all(os.path.lexists(place / file) for file in files_in(place))

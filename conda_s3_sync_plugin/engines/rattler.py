@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rattler
 
-from ..exceptions import EngineError, S3SyncError
+from ..exceptions import EngineError, S3SyncError, UsageError
 from . import history
 from . import prefix as plain
 from .abstract import AbstractEngine
@@ -19,7 +19,7 @@ from .installer import installed, package_from
 from .linking import mirror
 from .matchspec import RattlerSpec
 from .packagecache import cache_folder
-from .virtual import HERE
+from .virtual import HERE, is_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,9 +39,12 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
     """
 
     def __init__(self, root: Path, condarc: Condarc, *, secrets: bool = False) -> None:
+        subdir = condarc.text("subdir", HERE)
+        if not is_platform(subdir):
+            raise UsageError(f"subdir: {subdir} is no platform that rattler knows.")
         super().__init__(
             places(root, condarc),
-            condarc.text("subdir", HERE),
+            subdir,
             protects_frozen=condarc.flag("protect_frozen_envs", default=True),
             secrets=secrets,
         )

@@ -12,61 +12,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-#: Signals that ask a program to end.
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+#: Signals that ask a program to end; not every system has all of them.
+ENDING = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+]
+
+#: What rattler has in a prefix for itself: notes, what has given way, and its trials.
+_OWN = ("conda-meta/", "__clobbers__/", "symtest_", "CACHEDIR.TAG")
+
+#: What is kept for a transaction is in a folder of the prefix whose name begins so.
+_BACKUP = ".s3-sync-"
+
+
+class Patience:
+    """The signals that had to wait; at the second one, what they wait for is ended."""
+
+    def __init__(self) -> None:
+        self.caught: list[int] = []
+        self.give_up: Callable[[], object] = lambda: None
+
+    def hear(self, number: int, frame: object) -> None:
+        """Handle a signal."""
+        self.caught.append(number)
+        if len(self.caught) > 1:
+            self.give_up()
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[Patience]:
     """Put off signals that end the program until the block is done.
 
     A library with threads of its own would go on while this one cleans up already.
     """
+    patience = Patience()
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
+        yield patience  # signals come to the main thread alone
         return
-    caught: list[int] = []
-    usual = {
-        ending: signal.signal(ending, lambda number, _: caught.append(number))
-        for ending in _ENDING
-    }
+    usual = {ending: signal.signal(ending, patience.hear) for ending in ENDING}
     try:
-        yield
+        yield patience
     finally:
         for ending, handler in usual.items():
             signal.signal(ending, handler or signal.SIG_DFL)
-        for number in caught[:1]:
+        for number in patience.caught[:1]:
             signal.raise_signal(number)
 
 
+def is_unfinished(prefix: Path) -> bool:
+    """Tell whether a transaction was killed here: what it had kept is still there."""
+    return any(prefix.glob(f"{_BACKUP}*"))
+
+
 @contextlib.contextmanager
-def rolled_back(prefix: Path, files: Collection[str]) -> Iterator[None]:
+def rolled_back(
+    prefix: Path, leaving: Collection[str], coming: Callable[[], Collection[str]]
+) -> Iterator[None]:
     """Around a transaction: where it fails, the prefix is what it was before.
 
-    `files`: what it may remove or replace; those of noarch packages may be named as
-    they are in the archive, where nobody knows the python to come.
+    `leaving`: the files of packages that it removes or replaces; `coming`: those that
+    it brings, as far as that is known by then. Those of noarch packages may be named as
+    they are in the archive, where nobody knows the python to come. What else comes
+    meanwhile is somebody else's, and stays.
     """
-    if not os.path.lexists(prefix):
-        try:
-            yield
-        except BaseException:
-            shutil.rmtree(prefix, ignore_errors=True)
-            raise
-        return
+    existed = os.path.lexists(prefix)
+    prefix.mkdir(parents=True, exist_ok=True)
+    leftovers = list(prefix.glob(f"{_BACKUP}*"))
     folders, paths = _walk(prefix)
-    with tempfile.TemporaryDirectory(dir=prefix, prefix=".s3-sync-") as backup:
-        touched = [
-            path for path in paths if path in files or _in_archive(path) in files
-        ]
-        kept = _keep(prefix, touched, Path(backup))
+    with tempfile.TemporaryDirectory(dir=prefix, prefix=_BACKUP) as backup:
+        touched = filter(_is_of({*leaving, *coming()}), paths)
+        kept = _keep(prefix, touched, Path(backup), _is_of(leaving))
         try:
             yield
         except BaseException:
-            _remove(prefix, paths, Path(backup).name)
-            _put_back(kept, prefix, folders)
+            if existed:
+                _remove(prefix, paths, _is_of({*leaving, *coming()}))
+                _put_back(kept, prefix, folders)
+            else:
+                shutil.rmtree(prefix, ignore_errors=True)
             raise
+        for leftover in leftovers:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_of(files: Collection[str]) -> Callable[[str], bool]:
+    """Tell of a path in a prefix whether a transaction of these files may touch it."""
+
+    def is_touched(path: str) -> bool:
+        _, site, rest = path.rpartition("site-packages/")
+        return path in files or f"{site}{rest}" in files or path.startswith(_OWN)
+
+    return is_touched
 
 
 def _walk(prefix: Path) -> tuple[dict[str, int], set[str]]:
@@ -81,37 +120,43 @@ def _walk(prefix: Path) -> tuple[dict[str, int], set[str]]:
     return folders, paths
 
 
-def _in_archive(path: str) -> str:
-    """Return what a noarch package calls a file in site-packages."""
-    _, site, rest = path.rpartition("site-packages/")
-    return f"{site}{rest}"
+def _keep(
+    prefix: Path, paths: Iterable[str], backup: Path, is_leaving: Callable[[str], bool]
+) -> dict[Path, Path]:
+    """Keep files; return file -> what is kept.
 
-
-def _keep(prefix: Path, paths: Iterable[str], backup: Path) -> dict[Path, Path]:
-    """Keep files, by a second name where that can be; return file -> what is kept."""
-    meta = prefix / "conda-meta"
+    By a second name where that can be. But the history, and what belongs to no package,
+    are written over as they are.
+    """
     kept: dict[Path, Path] = {}
-    for path in {*map(prefix.joinpath, paths), *meta.glob("*.json")}:
+    for name in paths:
+        path, copy = prefix / name, backup / str(len(kept))
         if path.is_symlink() or path.is_file():
-            kept[path] = copy = backup / str(len(kept))
-            try:
-                os.link(path, copy, follow_symlinks=False)
-            except OSError:  # not every file system has them
+            kept[path] = copy
+            may_be_linked = is_leaving(name) and path.name != "history"
+            if not (may_be_linked and _link(path, copy)):
                 shutil.copy2(path, copy, follow_symlinks=False)
-    # Lines are going to be added to the file itself, whatever its name.
-    kept[meta / "history"] = backup / "history"
-    shutil.copy2(meta / "history", backup / "history")
     return kept
 
 
-def _remove(prefix: Path, paths: set[str], backup: str) -> None:
-    """Remove all from a prefix that is not among these paths, but for the backup."""
+def _link(path: Path, copy: Path) -> bool:
+    """Give a file a second name, if the file system knows such."""
+    try:
+        os.link(path, copy, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(prefix: Path, paths: set[str], is_ours: Callable[[str], bool]) -> None:
+    """Remove from a prefix what has come to these paths, as far as it is ours."""
     folders, found = _walk(prefix)
     for path in sorted(found - paths, reverse=True):  # a folder after what is in it
-        if path.partition("/")[0] != backup:
-            with contextlib.suppress(OSError):
-                place = prefix / path
-                place.rmdir() if path in folders else place.unlink()
+        with contextlib.suppress(OSError):  # not empty: others have begun to use it
+            if path in folders:
+                (prefix / path).rmdir()
+            elif is_ours(path):
+                (prefix / path).unlink()
 
 
 def _put_back(kept: dict[Path, Path], prefix: Path, folders: dict[str, int]) -> None:

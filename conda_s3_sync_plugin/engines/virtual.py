@@ -8,10 +8,10 @@ from typing import Any, Final
 import rattler
 
 #: Names in the library that have changed with 0.27.
-_Platform: Final[Any] = getattr(rattler, "Subdir", None) or rattler.Platform
+Platform: Final[Any] = getattr(rattler, "Subdir", None) or rattler.Platform
 _Build: Final[Any] = getattr(rattler.package, "BuildString", str)
 
-HERE: Final = str(_Platform.current())
+HERE: Final = str(Platform.current())
 
 #: What is usual on other platforms, where nobody can look; "": only if it is said.
 _USUAL: Final = {
@@ -19,6 +19,15 @@ _USUAL: Final = {
     "osx": {"unix": "0", "osx": "11.0"},
     "win": {"win": "0", "cuda": ""},
 }
+
+
+def is_platform(name: str) -> bool:
+    """Tell whether there are packages for a platform of that name."""
+    try:
+        Platform(name)
+    except Exception:  # its class has changed, too
+        return False
+    return True
 
 
 def virtual_packages(platform: str) -> list[Any]:
