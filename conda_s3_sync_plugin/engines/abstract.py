@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
 
 from ..exceptions import EngineError
 from ..location import ROOT
@@ -28,7 +29,8 @@ class GoneError(EngineError):
     """Packages have left their channels, and nothing worse."""
 
 
-class Choice(NamedTuple, Generic[P]):
+@dataclass(frozen=True)
+class Choice(Generic[P]):
     """What is going to be installed."""
 
     packages: Sequence[P]
