@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from http_channel import HttpChannel
 from lab import Lab, environment
-from make_channel import Channel
-from usual_channel import make_usual_channel, post_link
+from usual_channel import make_scripted_channel, make_usual_channel, post_link
 
 from conda_s3_sync_plugin.exceptions import EngineError, UsageError
 
@@ -61,10 +60,7 @@ def test_what_was_killed_is_made_whole_the_next_time(
         f"if mkdir {first} 2>&-; then echo $PPID > {installer}; "
         f"kill -KILL $(cat {pid}); else echo ran > $PREFIX/ran.txt; fi"
     )
-    channel = Channel(tmp_path / "channel")
-    channel.add("lib")
-    channel.add("odd", files=post_link("odd", command))
-    channel.write_index()
+    channel = make_scripted_channel(tmp_path / "channel", command)
     first.mkdir()
     there = Lab(tmp_path / "there", monkeypatch, "rattler", channels=[channel.url])
     export = there.make("ml", "lib", "odd")
@@ -105,10 +101,7 @@ def test_whoever_asks_twice_to_end_need_not_wait_for_a_script(
 ) -> None:
     us = os.getpid()
     command = f"kill -INT {us}; sleep 1; kill -INT {us}; exec sleep 20"
-    channel = Channel(tmp_path / "channel")
-    channel.add("lib")
-    channel.add("odd", files=post_link("odd", command))
-    channel.write_index()
+    channel = make_scripted_channel(tmp_path / "channel", command)
     lab = Lab(tmp_path / "here", monkeypatch, "rattler", channels=[channel.url])
     lab.make("ml", "lib")
     before = lab.snapshot("ml")

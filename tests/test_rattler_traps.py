@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lab import Lab, environment, lock_of
 from make_channel import PYTHON, Channel
-from usual_channel import post_link
+from usual_channel import make_scripted_channel, post_link
 
 from conda_s3_sync_plugin.exceptions import EngineError
 
@@ -350,12 +350,9 @@ def test_an_interrupt_before_the_transaction_changes_nothing(lab: Lab) -> None:
 def test_an_interrupt_of_a_failing_transaction_takes_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    channel = Channel(tmp_path / "channel")
     # What Ctrl-C in a terminal does: the script dies of it as well.
     command = f"kill -INT {os.getpid()}; exit 130"
-    channel.add("lib")
-    channel.add("odd", files=post_link("odd", command))
-    channel.write_index()
+    channel = make_scripted_channel(tmp_path / "channel", command)
     lab = Lab(tmp_path / "here", monkeypatch, "rattler", channels=[channel.url])
     lab.make("ml", "lib")
     before = lab.snapshot("ml")

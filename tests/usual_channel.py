@@ -44,6 +44,15 @@ def make_usual_channel(
     return channel
 
 
+def make_scripted_channel(root: Path, command: str) -> Channel:
+    """Build a channel of `lib`, and of `odd`, whose link script is a command."""
+    channel = Channel(root)
+    channel.add("lib")
+    channel.add("odd", files=post_link("odd", command))
+    channel.write_index()
+    return channel
+
+
 def add_graph(channel: Channel) -> None:
     """Add lib00 to lib19, each in three versions, each on top of the two below it."""
     for number in range(20):

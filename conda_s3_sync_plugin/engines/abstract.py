@@ -148,15 +148,16 @@ class AbstractEngine(ABC, Generic[P, S]):
         """Choose packages, and fetch them: those of the lock, or a solver's."""
         notes: list[str] = []
         if lock and lock.platform == self.platform:
-            packages = [self._package(entry) for entry in lock.packages]
+            locked = {entry["url"]: self._package(entry) for entry in lock.packages}
             needed = lacking(plain.records(prefix), lock.packages)
             try:
-                self._download([self._package(entry) for entry in needed])
+                self._download([locked[entry["url"]] for entry in needed])
             except GoneError:
                 notes.append(
                     "packages of its lock have left their channel: solved anew"
                 )
             else:
+                packages = list(locked.values())
                 return Choice(packages, list(lock.requested), lock.pip, True, notes)
         specs = specs_of(file, lock, self.platform, self._spec)
         packages, given_up = solve_relaxed(

@@ -117,8 +117,8 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
     ) -> None:
         asked = self._requests(prefix)
         wishes = {self._spec(text).name: text for text in requested}
-        new = {self._name(package) for package in packages}
         if not prune:
+            new = {self._name(package) for package in packages}
             wishes = {**asked, **wishes}
             rest = (item for item in installed(prefix) if self._name(item) not in new)
             packages = [*packages, *rest]
