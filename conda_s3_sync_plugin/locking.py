@@ -11,13 +11,14 @@ else:
     import fcntl
 
 
-def lock(file: IO[Any]) -> None:
-    """Lock a file without waiting; raise OSError where another process has it.
+def lock(file: IO[Any], *, wait: bool = False) -> None:
+    """Lock a file until it is closed; raise OSError where that cannot be.
 
-    Until the file is closed. What is in it, others can read all the same.
+    Where another process has it, that is at once, unless it is to `wait`. What is in
+    the file, others can read all the same.
     """
     if sys.platform == "win32":
         file.seek(1 << 20)  # far behind the text
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
     else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_locked_is_used_all_the_same(
     lab = Lab(tmp_path / "here", monkeypatch, "rattler", channels=[served.url])
     lab.make("a", "lib00")
 
-    def refuse(file: object) -> None:
+    def refuse(file: object, *, wait: bool) -> None:
         raise PermissionError
 
     monkeypatch.setattr(packagecache, "lock", refuse)

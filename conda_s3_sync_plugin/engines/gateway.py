@@ -80,7 +80,9 @@ class Gateway:
                 verify(package.file_name, _sha256(package), found, hint=REPLACED)
         folders = (package.url.rsplit("/", 2)[0] for package in packages)
         self._asked = list(dict.fromkeys(folders))
-        if failed := wait(self._download(packages)):
+        with self.cache.locked():
+            failed = wait(self._download(packages))
+        if failed:
             raise failed_packages(failed)
 
     async def _download(self, packages: Sequence[Package]) -> dict[str, str]:

@@ -13,13 +13,13 @@ from ..locking import lock
 from .archive import commands_in, files_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import rattler
 
     Package = rattler.RepoDataRecord
 
-#: Of the file that locks a package: a revision, then the sha256 of what is there.
+#: Of the note beside a package: a revision, then the sha256 of what is there.
 _REVISION_SIZE: Final = 8
 
 
@@ -36,22 +36,34 @@ class PackageCache:
             file for place in places for file in (*files_in(place), *commands_in(place))
         }
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out while something is fetched, and wait for them.
+
+        rattler's installer takes the same lock, but what merely fetches takes none: it
+        unpacks, and replaces what another process is about to read.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # nobody here may write, or lock, there
+                self.folder.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context((self.folder / ".cache.lock").open("a+b"))
+                lock(file, wait=True)
+            yield
+
     def forget_wrong(self, package: Package) -> None:
         """Remove a package that is not noted as this one, or is not whole.
 
         rattler takes what it has for what is noted beside it, and notes what it hopes
         for before it fetches that: after a failure, the old one would pass for the new.
+        Only while the cache is locked.
         """
         place = self._place(package)
         if not place.exists():
             return
-        # Another process may be at it, and rattler waits for that; or nobody here may
-        # write into the cache.
         with (
-            contextlib.suppress(OSError),
+            contextlib.suppress(OSError),  # nobody here may write into the cache
             place.with_name(f"{place.name}.lock").open("a+b") as note,
         ):
-            lock(note)
             note.seek(0)
             noted = note.read()[_REVISION_SIZE:]
             is_whole = all(os.path.lexists(place / file) for file in files_in(place))
