@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .download import Download, download_version
-from .envfile import render_lock
 from .exceptions import (
     LocalChangedError,
     S3SyncError,
     StoreError,
 )
 from .location import ROOT
+from .lockfile import render_lock
 from .models import Action, Baseline, Document, LocalEnv
 from .observe import Fetched, Here, There, read
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .models import Export, Step
+    from .models import EnvFile, Export, Step
     from .observe import Sight
     from .protocols import Engine, Store
     from .state import Memory
@@ -54,11 +54,13 @@ class Applier:
         memory: Memory,
         pool: Executor,
         *,
+        parse: Callable[[bytes], EnvFile],
         prune: bool,
         pull_only: bool,
     ) -> None:
         self._engine, self._store, self._memory = engine, store, memory
         self._pool = pool
+        self._parse = parse
         self._prune = prune
         self._pull_only = pull_only
         self._downloads: list[tuple[Sight, Future[Download]]] = []
@@ -70,7 +72,12 @@ class Applier:
             return partial(self._forget, sight.name)
         if action is Action.PULL and isinstance(there, There):
             download = self._pool.submit(
-                download_version, self._store, sight.name, there, self._engine.platform
+                download_version,
+                self._store,
+                sight.name,
+                there,
+                self._engine.platform,
+                self._parse,
             )
             self._downloads.append((sight, download))
             return lambda: self._pull(sight, download.result())
@@ -167,11 +174,14 @@ class Applier:
             old = sight.baseline.local if sight.baseline else ""
             self._memory.remember(name, Baseline(old, "", "", "", remote.modified))
 
+        file = download.fetched.file
+        if file.pinned is None and not remote.foreign:
+            file = replace(file, pinned=())  # ours would say
         try:
             notes = self._engine.apply(
                 name,
                 prefix,
-                download.fetched.file,
+                file,
                 download.lock,
                 modified=remote.modified,
                 origin=remote.platform,

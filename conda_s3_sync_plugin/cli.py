@@ -207,6 +207,7 @@ def synchronize(
         policy=options.policy,
         prune=options.prune,
         force=options.force,
+        pip_options=options.pip_options,
     )
     # Looking writes nothing, not even a lock.
     with nullcontext() if surroundings.dry_run else state.locked():

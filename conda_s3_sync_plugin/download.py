@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .envfile import parse, parse_lock
 from .exceptions import EnvFileError, RemoteChangedError
+from .lockfile import parse_lock
 from .observe import Fetched
 
 if TYPE_CHECKING:
-    from .models import Lock
+    from collections.abc import Callable
+
+    from .models import EnvFile, Lock
     from .observe import There
     from .protocols import Store
 
@@ -25,7 +27,13 @@ class Download:
     notes: tuple[str, ...] = ()
 
 
-def download_version(store: Store, name: str, there: There, platform: str) -> Download:
+def download_version(
+    store: Store,
+    name: str,
+    there: There,
+    platform: str,
+    parse: Callable[[bytes], EnvFile],
+) -> Download:
     """Get a file, unless observing has it, and its lock; raise RemoteChangedError.
 
     The lock is the one for this platform, or else for where the file was made.

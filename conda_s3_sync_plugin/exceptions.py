@@ -8,7 +8,8 @@ S3SyncError                   (a CondaError, where there is a conda)
 │   └── RemoteChangedError    somebody else wrote the object first
 ├── EnvFileError              a document from the bucket is not usable
 ├── EngineError               an environment could not be read, made or changed
-│   └── LocalChangedError     the environment changed under our hands
+│   ├── LocalChangedError     the environment changed under our hands
+│   └── PipError              conda's part of it is in place, pip's is not, or not all
 └── StateError                what is remembered is locked, or not writable
 """
 
@@ -74,6 +75,17 @@ class EngineError(S3SyncError):
 
 class LocalChangedError(EngineError):
     """The environment changed under our hands."""
+
+
+class PipError(EngineError):
+    """The conda part of an environment is in place, pip's is not, or not all of it.
+
+    `why`: pip's own words, if it came to that.
+    """
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(f"{message}: {why}" if why else message, hint=hint)
+        self.why = why
 
 
 class StateError(S3SyncError):

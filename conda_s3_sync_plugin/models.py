@@ -72,6 +72,8 @@ class EnvFile:
     specs: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: The lines of conda-meta/pinned. None: it does not say, as most people's files.
+    pinned: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

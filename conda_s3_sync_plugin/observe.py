@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from .envfile import parse
 from .exceptions import (
     EnvFileError,
     LocalChangedError,
@@ -83,8 +82,10 @@ class Sight:
 class Observer:
     """Look at both sides, and read only what has changed since the last time."""
 
-    def __init__(self, engine: Engine, scope: Scope) -> None:
-        self._engine, self._scope = engine, scope
+    def __init__(
+        self, engine: Engine, scope: Scope, parse: Callable[[bytes], EnvFile]
+    ) -> None:
+        self._engine, self._scope, self._parse = engine, scope, parse
         self._prefixes: dict[str, list[Path]] = defaultdict(list)
         self._left_out: set[str] = set()
         #: Environments that could never take part, and why.
@@ -148,7 +149,7 @@ class Observer:
         """Put both sides of an environment together; `fetch` gets its object."""
         try:
             here = self._here(name, baseline)
-            there = _there(listed, baseline, fetch)
+            there = self._there(listed, baseline, fetch)
         except Exception as error:  # a mistake of ours must not stop the others
             log.info("%s cannot be observed", name, exc_info=error)
             return Sight(name, _unknown(error), None, baseline)
@@ -175,6 +176,30 @@ class Observer:
             modified = env.touched
         return Here(env, Version(export.file.digest, modified), export)
 
+    def _there(
+        self,
+        listed: Listed | Unknown | None,
+        baseline: Baseline | None,
+        fetch: Callable[[], RemoteObject | None],
+    ) -> There | Unknown | None:
+        if listed is None or isinstance(listed, Unknown):
+            return listed
+        if baseline and baseline.etag == listed.etag:
+            version = Version(baseline.remote, baseline.modified)
+            return There(listed.etag, version, None)
+        try:
+            remote = fetch()
+            if remote is None:
+                return None
+            file = self._parse(remote.body)
+        except EnvFileError as error:
+            reason = f"its file in the bucket is refused: {error.summary}"
+            return Unknown(reason, hint=error.hint)
+        except S3SyncError as error:
+            return _unknown(error)
+        version = Version(file.digest, remote.modified)
+        return There(remote.etag, version, Fetched(remote, file))
+
 
 def read(engine: Engine, env: LocalEnv) -> Export:
     """Export an environment that holds still; raise LocalChangedError if it does not.
@@ -193,29 +218,6 @@ def read(engine: Engine, env: LocalEnv) -> Export:
 
 def _unknown(error: Exception) -> Unknown:
     return Unknown(summary_of(error), hint=hint_of(error))
-
-
-def _there(
-    listed: Listed | Unknown | None,
-    baseline: Baseline | None,
-    fetch: Callable[[], RemoteObject | None],
-) -> There | Unknown | None:
-    if listed is None or isinstance(listed, Unknown):
-        return listed
-    if baseline and baseline.etag == listed.etag:
-        version = Version(baseline.remote, baseline.modified)
-        return There(listed.etag, version, None)
-    try:
-        remote = fetch()
-        if remote is None:
-            return None
-        file = parse(remote.body)
-    except EnvFileError as error:
-        return Unknown(f"its file in the bucket is refused: {error.summary}")
-    except S3SyncError as error:
-        return _unknown(error)
-    version = Version(file.digest, remote.modified)
-    return There(remote.etag, version, Fetched(remote, file))
 
 
 def collisions(names: Iterable[str]) -> dict[str, Unknown]:

@@ -27,6 +27,7 @@ class Options:
     force: bool = False
     conda_bin: str = ""
     secrets: bool = False
+    pip_options: bool = False
     record_host: bool = True
     profile: str = ""
     region: str = ""
@@ -67,6 +68,7 @@ class Options:
             force=bool(args.unchecked),
             conda_bin=args.conda_bin or "",
             secrets=bool(configured["s3_sync_secret_variables"]),
+            pip_options=bool(configured["s3_sync_pip_options"]),
             record_host=bool(configured["s3_sync_record_host"]),
             profile=either("profile", "profile"),
             region=either("region", "region"),

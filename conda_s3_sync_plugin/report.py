@@ -6,7 +6,7 @@ import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from .exceptions import hint_of, summary_of
+from .exceptions import PipError, hint_of, summary_of
 from .models import Action, Outcome
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Lines:
 
     def _write_all(self, outcome: Outcome, stream: TextIO) -> None:
         step, error = outcome.step, outcome.error
-        verb = "fail" if error else str(step.action)
+        verb = _verb(outcome)
         text = summary_of(error) if error else reason(step, self._now)
         hint = hint_of(error) if error else step.hint
         self._write_row(verb, step.name, text, stream)
@@ -164,6 +164,12 @@ class Lines:
     def _write(line: str, stream: TextIO) -> None:
         stream.write(f"{_visible(line.rstrip())}\n")
         stream.flush()
+
+
+def _verb(outcome: Outcome) -> str:
+    if isinstance(outcome.error, PipError):
+        return "partly"
+    return "fail" if outcome.error else str(outcome.step.action)
 
 
 def _visible(text: str) -> str:
@@ -198,15 +204,16 @@ def age(moment: datetime, now: datetime) -> str:
 
 def summary(result: Result) -> str:
     """Count in one line what became of all environments."""
-    failed = sum(outcome.error is not None for outcome in result.outcomes)
+    verbs = [_verb(outcome) for outcome in result.outcomes]
     whole = [outcome.step.action for outcome in result.outcomes if not outcome.error]
     parts = [
         f"{count} {words[result.dry_run]}"
         for action, words in _SUMMARY.items()
         if (count := whole.count(action))
     ]
-    if failed:
-        parts.append(f"{failed} failed")
+    for verb, words in (("partly", "pulled in part"), ("fail", "failed")):
+        if count := verbs.count(verb):
+            parts.append(f"{count} {words}")
     in_step = sum(map(whole.count, (Action.NOTHING, Action.ADOPT)))
     if in_step or not parts:
         parts.append(f"{in_step} in step")

@@ -60,6 +60,12 @@ SETTINGS: Final = (
         "Whether environment variables that look secret are synchronized, too.",
     ),
     Setting(
+        "s3_sync_pip_options",
+        False,
+        "Whether files in the bucket may give options to pip (`--index-url`, `-r`, "
+        "`-e`) and name local files and folders. They run as you.",
+    ),
+    Setting(
         "s3_sync_record_host",
         True,
         "Whether the name of this machine is written beside what it pushes.",

@@ -6,9 +6,11 @@ import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .apply import Applier
+from .envfile import parse
 from .exceptions import (
     LocalChangedError,
     RemoteChangedError,
@@ -68,10 +70,12 @@ class Synchronization:
         policy: Policy | None = None,
         prune: bool = True,
         force: bool = False,
+        pip_options: bool = False,
     ) -> None:
         self._engine, self._store, self._state = engine, store, state
         self._scope, self._policy = scope or Scope(), policy or Policy()
         self._prune, self._force = prune, force
+        self._parse = partial(parse, pip_options=pip_options)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
 
     def run(self, watcher: Watcher, *, dry_run: bool = False) -> Result:
@@ -106,7 +110,7 @@ class Synchronization:
     def _open(self) -> tuple[Listing, Memory]:
         """List the bucket while the environments here are looked for."""
         listing = self._pool.submit(self._store.list)
-        self._observer = Observer(self._engine, self._scope)
+        self._observer = Observer(self._engine, self._scope, self._parse)
         found = listing.result()
         memory = self._state.memory(self._store.identity, str(self._engine.root))
         self._store.conditions = self._store.conditions or memory.conditions
@@ -147,6 +151,7 @@ class Synchronization:
             self._store,
             memory,
             self._pool,
+            parse=self._parse,
             prune=self._prune,
             pull_only=self._policy.direction is Direction.PULL,
         )

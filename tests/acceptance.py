@@ -71,6 +71,7 @@ def content(machine: Machine, name: str) -> dict[str, Any]:
         "pip": machine.pip_packages(name),
         # What conda leaves of a variable that was unset is no variable.
         "variables": {key: text for key, text in variables if text != "***unset***"},
+        "pinned": machine.pins(name),
     }
 
 

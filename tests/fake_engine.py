@@ -44,6 +44,7 @@ class FakeEnv:
     packages: dict[str, tuple[str, str]] = field(default_factory=dict)
     pip: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    pinned: tuple[str, ...] = ()
     requested: tuple[str, ...] = ()
     modified: datetime = START
     touched: datetime = START
@@ -53,9 +54,9 @@ class FakeEnv:
     broken: bool = False
 
     @property
-    def content(self) -> tuple[dict[str, Any], ...]:
+    def content(self) -> tuple[object, ...]:
         """Return what synchronizing has to bring elsewhere."""
-        return self.packages, self.pip, self.variables
+        return self.packages, self.pip, self.variables, self.pinned
 
 
 class FakeEngine:
@@ -90,6 +91,7 @@ class FakeEngine:
         *,
         pip: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        pinned: Iterable[str] | None = None,
         at: datetime | None = None,
         prefix: Path | None = None,
     ) -> FakeEnv:
@@ -108,6 +110,8 @@ class FakeEngine:
             env.pip = dict(pip)
         if variables is not None:
             env.variables = dict(variables)
+        if pinned is not None:
+            env.pinned = tuple(sorted(pinned))
         self._stamp(env, now)
         return env
 
@@ -164,6 +168,7 @@ class FakeEngine:
             tuple(f"{key}={v}={build}" for key, (v, build) in env.packages.items()),
             tuple(f"{key}=={version}" for key, version in env.pip.items()),
             tuple(env.variables.items()),
+            env.pinned,
         )
         records = tuple(_record(key, *env.packages[key]) for key in env.packages)
         lock = Lock(
@@ -206,6 +211,9 @@ class FakeEngine:
         pip = dict(text.split("==") for text in file.pip)
         env.pip = {**env.pip, **pip} if keep else pip
         env.variables = {**(env.variables if keep else {}), **file.variables}
+        if file.pinned is not None and name != ROOT:
+            pins = {*(env.pinned if keep else ()), *file.pinned}
+            env.pinned = tuple(sorted(pins))
         self._stamp(env)
         self._begin("stamp", name)
         env.modified = modified
@@ -278,10 +286,16 @@ def _render(
     specs: tuple[str, ...],
     pip: tuple[str, ...],
     variables: tuple[tuple[str, str], ...],
+    pinned: tuple[str, ...],
 ) -> EnvFile:
     """Write a file; a fleet writes few different ones, and each of them often."""
     return render(
-        name, channels=["fake"], specs=specs, pip=pip, variables=dict(variables)
+        name,
+        channels=["fake"],
+        specs=specs,
+        pip=pip,
+        variables=dict(variables),
+        pinned=pinned,
     )
 
 

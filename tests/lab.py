@@ -161,6 +161,14 @@ def environment(
     channels: Iterable[str] = (),
     pip: Iterable[str] = (),
     variables: Mapping[str, str] | None = None,
+    pinned: Iterable[str] = (),
 ) -> EnvFile:
     """Return an environment file as a person writes it."""
-    return render("any", channels=channels, specs=specs, pip=pip, variables=variables)
+    return render(
+        "any",
+        channels=channels,
+        specs=specs,
+        pip=pip,
+        variables=variables,
+        pinned=pinned,
+    )

@@ -280,6 +280,17 @@ class Machine:
             if (found.read_text("INSTALLER") or "").strip() != "conda"
         }
 
+    def pins(self, name: str) -> list[str]:
+        """Return what conda reads in conda-meta/pinned."""
+        pinned = self.history(name).with_name("pinned")
+        lines = pinned.read_text().splitlines() if pinned.exists() else []
+        return [" ".join(line.split()) for line in lines if line and line[0] != "#"]
+
+    def pin(self, name: str, *specs: str) -> None:
+        """Pin packages of an environment, and no others, as people do."""
+        pinned = self.history(name).with_name("pinned")
+        pinned.write_text("".join(f"{spec}\n" for spec in specs))
+
     def variables(self, name: str) -> dict[str, str]:
         """Return the variables of an environment."""
         state = self.prefix(name) / "conda-meta" / "state"

@@ -62,12 +62,14 @@ def write_wheel(
     return path
 
 
-def write_sdist(folder: Path, name: str, version: str) -> Path:
-    """Write a source archive that pip can build, and return its path."""
+def write_sdist(
+    folder: Path, name: str, version: str, *, backend: str = BACKEND
+) -> Path:
+    """Write a source archive that pip builds by a backend, and return its path."""
     top = f"{name}-{version}"
     files = {
         "PKG-INFO": metadata(name, version, ()),
-        "backend.py": BACKEND.encode(),
+        "backend.py": backend.encode(),
         "pyproject.toml": PYPROJECT.encode(),
         f"{name}-{version}-py3-none-any.whl": wheel(name, version, ()),
     }

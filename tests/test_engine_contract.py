@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +42,11 @@ class World:
         name: str,
         *specs: str,
         variables: Mapping[str, str] | None = None,
+        pinned: tuple[str, ...] = (),
         **options: Any,
     ) -> tuple[str, ...]:
         """Make an environment from specs."""
-        file = environment(*specs, variables=variables)
+        file = environment(*specs, variables=variables, pinned=pinned)
         options = {"modified": THEN, "origin": self.engine.platform, **options}
         prefix = self.engine.prefix_for(name)
         return self.engine.apply(name, prefix, file, None, **options)
@@ -135,14 +136,33 @@ def test_an_environment_has_the_time_of_its_version(world: World) -> None:
     assert env.touched > THEN
 
 
-@pytest.mark.parametrize("change", ["packages", "variables"])
+def test_pins_are_what_the_file_says_unless_it_does_not_say(world: World) -> None:
+    world.apply("e", "lib00=1.0", pinned=("lib00 1.*", "acty"))
+    before = world.look("e").stamp
+    pinned = world.export("e").file
+    assert pinned.pinned == ("acty", "lib00 1.*")
+    world.apply("e", "lib00=1.0")  # as a person's file
+    assert world.export("e").file.digest == pinned.digest
+    world.apply("e", "lib00=1.0", pinned=("lib00",))
+    assert world.export("e").file.pinned == ("lib00",)
+    assert world.look("e").stamp != before
+    prefix = world.engine.prefix_for("e")
+    nothing = replace(environment("lib00=1.0"), pinned=())
+    world.engine.apply("e", prefix, nothing, None, modified=THEN)
+    assert world.export("e").file.pinned is None
+
+
+@pytest.mark.parametrize("change", ["packages", "variables", "pins"])
 def test_a_change_is_seen_at_a_look(world: World, change: str) -> None:
     world.apply("e", "lib00=1.0")
     stamp, digest = world.look("e").stamp, world.export("e").file.digest
-    if change == "packages":
-        world.apply("e", "lib00=1.1")
-    else:
-        world.apply("e", "lib00=1.0", variables={"MODE": "fast"})
+    changes: dict[str, Any] = {
+        "packages": {},
+        "variables": {"variables": {"MODE": "fast"}},
+        "pins": {"pinned": ("lib00",)},
+    }
+    version = "1.1" if change == "packages" else "1.0"
+    world.apply("e", f"lib00={version}", **changes[change])
     assert world.look("e").stamp != stamp
     assert world.export("e").file.digest != digest
 

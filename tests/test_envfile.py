@@ -105,6 +105,10 @@ SAME = {
     "pip first": TEXT.replace(
         b"dependencies:\n", b"dependencies:\n  - pip: [hello==1.0]\n"
     ).replace(b"    - hello==1.0\n", b""),
+    "aliases": TEXT.replace(b"  - conda-forge", b"  - &c conda-forge").replace(
+        b"name: ml", b"name: &name ml"
+    )
+    + b"mine: [*c, *c, *name]\n",
     "JSON": b'{"channels": ["conda-forge", "defaults"], "variables": {"EMPTY": "", '
     b'"MODE": "fast"}, "dependencies": ["numpy=1.26.0=py311_0", "python=3.11.4=h1_0", '
     b'{"pip": ["hello==1.0", "tool @ https://example.org/tool-1.zip"]}]}',
@@ -122,6 +126,7 @@ OTHER = {
         b"  - conda-forge\n  - defaults\n", b"  - defaults\n  - conda-forge\n"
     ),
     "a channel": TEXT.replace(b"  - defaults\n", b""),
+    "pins": TEXT + b"pinned: [numpy 1.*]\n",
     "a version": TEXT.replace(b"1.26.0", b"1.26.1"),
     "a build": TEXT.replace(b"h1_0", b"h1_1"),
     "a package more": TEXT.replace(b"dependencies:\n", b"dependencies:\n  - zlib\n"),
@@ -193,6 +198,17 @@ def test_both_loaders_of_yaml_read_the_same(plain_envfile: ModuleType) -> None:
         assert plain_envfile.parse(body) == parse(body)
     with pytest.raises(EnvFileError):
         plain_envfile.parse(b"dependencies: [~]")
+
+
+def test_pins_are_read_squeezed_and_in_any_order_and_no_pins_are_nothing() -> None:
+    pins = [b"- a  1.*\n- b\n", b"- b\n- a 1.*\n", b"  [b, a 1.*]"]
+    files = [parse(TEXT + b"pinned:\n" + text) for text in pins]
+    assert len({file.digest for file in files}) == 1
+    assert files[1].pinned == ("b", "a 1.*")
+    assert files[0].digest != WRITTEN.digest
+    for nothing, found in ((b"", None), (b"pinned:\n", None), (b"pinned: []\n", ())):
+        file = parse(TEXT + nothing)
+        assert (file.digest, file.pinned) == (WRITTEN.digest, found)
 
 
 # What may stand in a spec: whatever a terminal shows as it is.

@@ -53,7 +53,11 @@ REFUSED = {
     "a lock": b'{"format": 1, "packages": []}',
     "a bomb": BOMB + USUAL,
     "a bomb of merges": MERGE_BOMB + USUAL,
-    "an alias": b"name: &a x\ndependencies: [*a]",
+    "aliases in aliases": b"a: &a0 [x]\n"
+    + b"".join(b"a%d: &a%d [*a%d]\n" % (n, n, n - 1) for n in range(1, 20))
+    + USUAL,
+    "one list very often": b"a: &a [" + b"x," * 1000 + b"]\n"
+    b"dependencies: [" + b"{pip: *a}," * 101 + b"]\n",
     "a structure that holds itself": b"dependencies: &a [*a]",
     "deep lists": b"dependencies: " + b"[" * 100_000,
     "deep mappings": b"{a: " * 100_000,
@@ -74,6 +78,10 @@ REFUSED = {
     "channels: text": USUAL + b"channels: defaults",
     "channels: mapping": USUAL + b"channels: [{defaults: 1}]",
     "channels: two lines": USUAL + b'channels: ["a\\nb"]',
+    "pins: text": USUAL + b"pinned: numpy",
+    "pins: mapping": USUAL + b"pinned: [{numpy: 1}]",
+    "pins: two lines": USUAL + b'pinned: ["a\\nb"]',
+    "pins: a comment": USUAL + b"pinned: ['# all']",
     "variables: text": USUAL + b"variables: A=1",
     "variables: list": USUAL + b"variables: [A]",
     "variables: nothing": USUAL + b"variables: {A: ~}",
@@ -220,6 +228,20 @@ PIP_TAKEN = [
 def test_pip_gets_what_comes_from_elsewhere(requirement: str) -> None:
     body = yaml.safe_dump({"dependencies": [{"pip": [requirement]}]})
     assert parse(body.encode()).pip == (requirement,)
+
+
+@pytest.mark.parametrize("requirement", PIP_REFUSED)
+def test_pip_gets_all_that_where_that_is_allowed(requirement: str) -> None:
+    body = yaml.safe_dump({"dependencies": [{"pip": ["fine", requirement]}]})
+    assert parse(body.encode(), pip_options=True).pip == ("fine", requirement)
+
+
+def test_what_is_refused_is_shown_without_a_login() -> None:
+    body = b"dependencies: [{pip: [--index-url https://joe:s3cret@example.org]}]"
+    with pytest.raises(EnvFileError) as caught:
+        parse(body)
+    assert "s3cret" not in str(caught.value)
+    assert "s3_sync_pip_options" in caught.value.hint
 
 
 SCALARS = (

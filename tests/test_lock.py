@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conda_s3_sync_plugin.envfile import LOCK_FORMAT, parse_lock, render_lock
 from conda_s3_sync_plugin.exceptions import EnvFileError
+from conda_s3_sync_plugin.lockfile import LOCK_FORMAT, parse_lock, render_lock
 from conda_s3_sync_plugin.models import Lock
 
 DIGEST = "0123456789ab" * 5 + "cdef"

@@ -15,6 +15,7 @@ from hand_made import (
 )
 
 from conda_s3_sync_plugin.engines import prefix as plain
+from conda_s3_sync_plugin.engines.distributions import pip_packages
 from conda_s3_sync_plugin.models import LocalEnv
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def prefix(tmp_path: Path) -> Path:
 
 
 def found(prefix: Path) -> dict[str, str]:
-    return plain.pip_packages(prefix, plain.records(prefix))[0]
+    return pip_packages(prefix, plain.records(prefix))[0]
 
 
 def local(prefix: Path) -> dict[str, str]:
-    return plain.pip_packages(prefix, plain.records(prefix))[1]
+    return pip_packages(prefix, plain.records(prefix))[1]
 
 
 def read(prefix: Path) -> Export:

@@ -28,6 +28,7 @@ def original(
     machine.create("py", "python", "pip", "lib01=1.1", "six")
     machine.pip("py", "install", "hello==1.0", "greet")
     machine.set_variables("py", MODE="fast", COLOR="blue")
+    machine.pin("py", "lib01 1.*", "six")
     return machine
 
 
@@ -56,6 +57,7 @@ def test_all_that_an_environment_is_arrives_on_an_empty_machine(
     assert [spec.split("[")[0] for spec in libs["requested"]] == ["lib02=1.1", "lib05"]
     assert py["pip"] == {"hello": "1.0", "greet": "1.0"}
     assert py["variables"] == {"MODE": "fast", "COLOR": "blue"}
+    assert py["pinned"] == ["lib01 1.*", "six"]
     says = b.python("py", "-c", "import hello, greet, six; print(hello.__version__)")
     assert says.stdout == "1.0\n"
 
@@ -78,12 +80,18 @@ def edit_variables(machine: Machine) -> None:
     machine.manage("env", "config", "vars", "unset", "-n", "py", "COLOR")
 
 
+def edit_pins(machine: Machine) -> None:
+    """Add a pin, change one, remove one, as people write them."""
+    machine.pin("py", "# why", "lib01   2.*", "python", "")
+
+
 @pytest.mark.parametrize(
     ("edit", "zones"),
     [
         pytest.param(edit_packages, ("Sao_Paulo", "Tokyo"), id="packages"),
         pytest.param(edit_by_pip, ("Tokyo", "UTC"), id="pip"),
         pytest.param(edit_variables, ("UTC", "Sao_Paulo"), id="variables"),
+        pytest.param(edit_pins, ("UTC", "Tokyo"), id="pins"),
     ],
 )
 def test_edits_arrive_exactly_whatever_the_time_zones(

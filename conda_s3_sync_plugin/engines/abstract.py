@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic
 
 from ..exceptions import EngineError
 from ..location import ROOT
-from . import extras
+from . import extras, pip
 from . import prefix as plain
 from .fit import check_fit, lacking, moves_python
 from .ladder import P, S, expendable, solve_relaxed, specs_of
@@ -130,16 +130,20 @@ class AbstractEngine(ABC, Generic[P, S]):
     def _mirror(
         self, prefix: Path, file: EnvFile, chosen: Choice[P], *, prune: bool
     ) -> list[str]:
-        """Make a prefix all that was chosen: packages, pip's packages, variables."""
+        """Make a prefix what was chosen: its packages, variables and pins."""
         self._link(prefix, chosen.packages, chosen.requested, prune=prune)
-        notes = chosen.notes + extras.mirror_pip(
-            prefix, chosen.pip, exact=chosen.exact, prune=prune
-        )
-        if lost := extras.lost_to_pip(prefix):
-            self._relink(prefix, lost)
-        notes += extras.mirror_variables(
+        notes = chosen.notes + extras.mirror_variables(
             prefix, file.variables, secrets=self._secrets, prune=prune
         )
+        if file.pinned is not None:
+            notes += extras.mirror_pinned(
+                prefix, file.pinned, self._is_spec, prune=prune
+            )
+        try:  # last: of all this, pip alone may fail half way
+            notes += pip.mirror_pip(prefix, chosen.pip, exact=chosen.exact, prune=prune)
+        finally:
+            if lost := pip.lost_to_pip(prefix):
+                self._relink(prefix, lost)
         return notes
 
     def _choose(
@@ -158,7 +162,8 @@ class AbstractEngine(ABC, Generic[P, S]):
                 )
             else:
                 packages = list(locked.values())
-                return Choice(packages, list(lock.requested), lock.pip, True, notes)
+                wanted = (*pip.lookups(file.pip), *lock.pip)
+                return Choice(packages, list(lock.requested), wanted, True, notes)
         specs = specs_of(file, lock, self.platform, self._spec)
         packages, given_up = solve_relaxed(
             specs,
@@ -192,7 +197,7 @@ class AbstractEngine(ABC, Generic[P, S]):
         if packages:
             requested = self._satisfied(map(str, missing), packages)
             self._link(prefix, packages, requested, prune=False)
-        extras.add_pip(prefix, file.pip)
+        pip.add_pip(prefix, file.pip)
         values = {**file.variables, **plain.variables(prefix)}
         return notes + extras.mirror_variables(
             prefix, values, secrets=self._secrets, prune=False
@@ -220,6 +225,13 @@ class AbstractEngine(ABC, Generic[P, S]):
         return [
             str(spec) if spec.matches(have[spec.name]) else spec.name for spec in specs
         ]
+
+    def _is_spec(self, text: str) -> bool:
+        try:
+            self._spec(text)
+        except Exception:  # each library has its own
+            return False
+        return True
 
     @abstractmethod
     def _errors(self, what: str) -> AbstractContextManager[None]:

@@ -11,16 +11,16 @@ import json
 import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
-from importlib.metadata import Distribution
 from typing import TYPE_CHECKING, Any, Final
 
 from ..envfile import render
 from ..exceptions import EngineError
 from ..models import Export, LocalEnv, Lock, Unknown
+from .distributions import INFO, pip_packages, site_packages
 from .privacy import private_variables, without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     Record = Mapping[str, Any]
@@ -38,12 +38,9 @@ _FIELDS: Final = (
 #: Files in conda-meta whose change is a change of the environment.
 _MARKS: Final = ("history", "state", "pinned", "frozen")
 
-_INFO: Final = (".dist-info", ".egg-info", ".egg-link")
-
 #: conda's mark for a variable that hides one of an outer environment.
 UNSET: Final = "***unset***"
 
-_PYTHON = re.compile(r"python-(\d+\.\d+)\.[^-]*-[^-]*\.json")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 #: Channels that people, and conda everywhere, know by a name.
@@ -69,9 +66,9 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
             stat = (meta / mark).stat()
             times.append(stat.st_mtime_ns)
             digest.update(f"{mark} {stat.st_mtime_ns} {stat.st_size}\n".encode())
-        for site in _site_packages(prefix, names):
+        for site in site_packages(prefix, names):
             times.append(site.stat().st_mtime_ns)
-            infos = sorted(path for path in site.iterdir() if path.suffix in _INFO)
+            infos = sorted(path for path in site.iterdir() if path.suffix in INFO)
             for info in infos:
                 # With its time: the same version from another source has its name.
                 text = f"{info.name} {info.stat().st_mtime_ns}\n"
@@ -88,19 +85,6 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
     except OverflowError:
         return Unknown(f"{prefix} has a time that is beyond any calendar")
     return LocalEnv(name, prefix, digest.hexdigest(), modified, touched)
-
-
-def _site_packages(prefix: Path, names: Iterable[str]) -> Iterator[Path]:
-    """Find the site-packages folders, by the names in conda-meta."""
-    for match in filter(None, map(_PYTHON.fullmatch, names)):
-        for path in (
-            f"lib/python{match[1]}/site-packages",
-            f"lib/python{match[1]}t/site-packages",  # free-threaded
-            f"lib/pypy{match[1]}/site-packages",
-            "Lib/site-packages",
-        ):
-            if (prefix / path).is_dir():
-                yield prefix / path
 
 
 def from_ns(nanoseconds: int) -> datetime:
@@ -149,6 +133,7 @@ def read(
         specs=[f"{r['name']}={r['version']}={r['build']}" for r in packages],
         pip=pip.values(),
         variables=shared,
+        pinned=pinned(env.prefix),
     )
     lock = Lock(
         file.digest,
@@ -202,79 +187,14 @@ def variables(prefix: Path) -> dict[str, str]:
     return {name: str(value) for name, value in sorted(values) if value != UNSET}
 
 
-def pip_packages(
-    prefix: Path, packages: Iterable[Record]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what no conda package has put into site-packages.
-
-    First those that pip can install elsewhere, normalized name -> requirement; then
-    those of this machine alone, name -> why.
-    """
-    packages = list(packages)
-    owned = {
-        file.partition(ending)[0] + ending
-        for record in packages
-        for file in record.get("files", ())
-        for ending in _INFO
-        if ending in file
-    }
-    found: dict[str, str] = {}
-    local: dict[str, str] = {}
-    names = (path.name for path in (prefix / "conda-meta").iterdir())
-    for site in _site_packages(prefix, names):
-        for path in sorted(site.iterdir()):
-            if path.suffix not in _INFO or path.relative_to(prefix).as_posix() in owned:
-                continue
-            if path.suffix == ".egg-link":
-                local[normalized(path.stem)] = "an editable install"
-            elif not path.name.startswith("~"):  # what an uninstall could not remove
-                _sort_in(path, found, local)
-    return found, local
-
-
-def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
-    """Read the metadata of one distribution; without any, it is none."""
-    dist = Distribution.at(path)
+def pinned(prefix: Path) -> list[str]:
+    """Return what conda keeps as it is in an environment; raise EngineError."""
+    path = prefix / "conda-meta" / "pinned"
     try:
-        metadata: Any = dist.metadata
-        name, version = metadata.get("Name"), metadata.get("Version")
+        lines = map(str.strip, path.read_text("utf-8").splitlines())
+    except FileNotFoundError:
+        return []
     except (OSError, ValueError):
-        local[path.stem] = "its metadata cannot be read"
-        return
-    if not name:
-        return
-    name = normalized(name)
-    try:
-        direct = json.loads(dist.read_text("direct_url.json") or "null")
-        source = _requirement_url(direct) if direct else None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        local[name] = "its direct_url.json cannot be read"
-        return
-    if direct and not source:
-        url = without_credentials(str(direct["url"])).partition("?")[0]
-        local[name] = f"installed from {url}"
-    elif source:
-        found[name] = f"{name} @ {source}"
-    elif version:
-        found[name] = f"{name}=={version}"
-    else:
-        local[name] = "its metadata names no version"
-
-
-def _requirement_url(direct: Mapping[str, Any]) -> str | None:
-    """Read direct_url.json (PEP 610) as a requirement's URL; None: a local install."""
-    url = without_credentials(direct["url"])
-    if "dir_info" in direct or url.startswith("file:") or "?" in url:
-        return None  # a query may be what lets this machine in
-    if vcs := direct.get("vcs_info"):
-        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
-    hashes = direct.get("archive_info", {}).get("hashes", {})
-    parts = [f"{key}={value}" for key, value in sorted(hashes.items())]
-    if folder := direct.get("subdirectory"):
-        parts.append(f"subdirectory={folder}")
-    return f"{url}#{'&'.join(parts)}" if parts else url
-
-
-def normalized(name: str) -> str:
-    """Spell the name of a distribution as PEP 503 does."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+        raise EngineError(f"{path} cannot be read.") from None
+    pins = {" ".join(line.split()) for line in lines if line and line[0] != "#"}
+    return sorted(map(without_credentials, pins))

@@ -14,11 +14,13 @@ from hand_made import (
     make_python_prefix,
     snapshot,
 )
+from make_wheels import write_sdist, write_wheel
 
-from conda_s3_sync_plugin.engines import extras
-from conda_s3_sync_plugin.engines.extras import lost_to_pip
-from conda_s3_sync_plugin.engines.prefix import pip_packages, records
-from conda_s3_sync_plugin.exceptions import EngineError
+from conda_s3_sync_plugin.engines import pip
+from conda_s3_sync_plugin.engines.distributions import pip_packages
+from conda_s3_sync_plugin.engines.pip import lost_to_pip
+from conda_s3_sync_plugin.engines.prefix import records
+from conda_s3_sync_plugin.exceptions import EngineError, PipError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +39,7 @@ def prefix(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def mirror(
     prefix: Path, *requirements: str, exact: bool = True, prune: bool = True
 ) -> list[str]:
-    return extras.mirror_pip(prefix, requirements, exact=exact, prune=prune)
+    return pip.mirror_pip(prefix, requirements, exact=exact, prune=prune)
 
 
 def installed(prefix: Path) -> list[str]:
@@ -48,13 +50,13 @@ def installed(prefix: Path) -> list[str]:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What pip is told to do, from now on."""
     seen: list[str] = []
-    real = extras._pip
+    real = pip._pip
 
     def record(prefix: Path, *args: str) -> str:
         seen.append(" ".join(args))
         return real(prefix, *args)
 
-    monkeypatch.setattr(extras, "_pip", record)
+    monkeypatch.setattr(pip, "_pip", record)
     return seen
 
 
@@ -106,20 +108,75 @@ def test_without_pruning_what_is_there_stays(prefix: Path) -> None:
     assert installed(prefix) == ["hello==1.0", "six==1.16.0"]
 
 
-def test_what_pip_says_is_in_the_error_and_the_rest_is_left(prefix: Path) -> None:
-    mirror(prefix, "hello==1.0")
-    with pytest.raises(EngineError) as error:
-        mirror(prefix, "hello==1.0", "nosuch==1.0")
-    assert error.value.summary == (
-        "pip install failed: No matching distribution found for nosuch==1.0"
+def test_what_pip_cannot_install_is_named_with_its_words_and_the_rest_is_there(
+    prefix: Path,
+) -> None:
+    write_sdist(prefix, "broken", "1.0", backend="raise SystemExit('no compiler')\n")
+    broken = f"broken @ {(prefix / 'broken-1.0.tar.gz').as_uri()}"
+    with pytest.raises(PipError) as error:
+        mirror(prefix, "hello==1.0", "nosuch==1.0", broken, "six==1.16.0")
+    assert error.value.summary.startswith(
+        f"pip could not install nosuch==1.0, {broken}: "
+        "No matching distribution found for nosuch==1.0; "
     )
+    assert "broken" in error.value.why.rpartition(";")[2]
     assert "next run" in error.value.hint
-    assert installed(prefix) == ["hello==1.0"]
+    assert installed(prefix) == ["hello==1.0", "six==1.16.0"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        pytest.param(["greet", "nosuch"], "No matching .* for nosuch", id="missing"),
+        pytest.param(["hello==1.0", "hello2"], "Cannot install .*hello", id="conflict"),
+    ],
+)
+def test_of_a_list_that_a_person_wrote_the_reason_names_the_package(
+    prefix: Path, wheels: Path, wanted: list[str], why: str
+) -> None:
+    write_wheel(prefix, "hello2", "1.0", requires=["hello==2.0"])
+    wanted = [f"--find-links={prefix}", *wanted]
+    with pytest.raises(PipError, match=f"pip install failed: {why}"):
+        mirror(prefix, *wanted, exact=False)
 
 
 def test_credentials_are_not_in_the_error() -> None:
     text = "ERROR: no access to https://joe:s3cret@h.org/simple/x"
-    assert extras._last_words(text) == "no access to https://h.org/simple/x"
+    assert pip._why(text) == "no access to https://h.org/simple/x"
+
+
+def test_where_pip_looks_counts_for_exact_versions_too(
+    prefix: Path, tmp_path: Path
+) -> None:
+    """As a lock is restored: the options are the file's, the versions the lock's."""
+    written = (
+        f"--find-links {tmp_path}",
+        "--no-binary=nothing",
+        "-r elsewhere.txt",
+        "own",
+        "hello --global-option=x",
+    )
+    write_wheel(tmp_path, "own", "1.0", requires=["hello"])
+    options = pip.lookups(written)
+    assert options == [*written[:2]]
+    mirror(prefix, *options, "own==1.0")
+    assert installed(prefix) == ["own==1.0"]
+
+
+def test_options_and_local_files_of_a_list_are_passed_on(
+    prefix: Path, tmp_path: Path, commands: list[str]
+) -> None:
+    write_wheel(tmp_path, "own", "1.0", requires=["hello"])
+    (tmp_path / "more.txt").write_text("greet\n")
+    listed = (
+        f"-r {tmp_path}/more.txt",
+        f"{tmp_path}/own-1.0-py3-none-any.whl",
+        "hello <2 --config-settings=x=y",
+    )
+    mirror(prefix, *listed, exact=False)
+    found, local = pip_packages(prefix, records(prefix))
+    assert found == {"greet": "greet==1.0", "hello": "hello==1.0"}
+    assert local.keys() == {"own"}
 
 
 def test_an_environment_without_python_is_an_error(tmp_path: Path) -> None:
@@ -129,7 +186,7 @@ def test_an_environment_without_python_is_an_error(tmp_path: Path) -> None:
         mirror(prefix, "hello==1.0")
 
 
-@pytest.mark.parametrize("requirement", ["./hello", "", "--user", "@x"])
+@pytest.mark.parametrize("requirement", ["", "@x", "(hello)"])
 def test_what_has_no_name_is_an_error(tmp_path: Path, requirement: str) -> None:
     with pytest.raises(EngineError, match="is no package that pip could install"):
         mirror(make_prefix(tmp_path / "bare"), requirement)
@@ -183,7 +240,7 @@ def test_builds_find_the_programs_of_the_environment_first(
     python.write_text('#!/bin/sh\necho "$PATH"\n')
     python.chmod(0o755)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert extras._pip(prefix, "list") == f"{prefix}/bin:/usr/bin:/bin\n"
+    assert pip._pip(prefix, "list") == f"{prefix}/bin:/usr/bin:/bin\n"
 
 
 @pytest.fixture
@@ -226,7 +283,7 @@ def test_a_package_of_both_becomes_that_of_one(
 
 
 def add(prefix: Path, requirements: Iterable[str]) -> list[str]:
-    extras.add_pip(prefix, requirements)
+    pip.add_pip(prefix, requirements)
     return installed(prefix)
 
 

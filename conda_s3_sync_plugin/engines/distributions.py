@@ -1,0 +1,112 @@
+"""What is in site-packages, read from its plain files: conda's, pip's, or of here."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.metadata import Distribution
+from typing import TYPE_CHECKING, Any, Final
+
+from .privacy import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from .prefix import Record
+
+#: Endings of what tells of a distribution.
+INFO: Final = (".dist-info", ".egg-info", ".egg-link")
+
+_PYTHON = re.compile(r"python-(\d+\.\d+)\.[^-]*-[^-]*\.json")
+
+
+def site_packages(prefix: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Find the site-packages folders, by the names in conda-meta."""
+    for match in filter(None, map(_PYTHON.fullmatch, names)):
+        for path in (
+            f"lib/python{match[1]}/site-packages",
+            f"lib/python{match[1]}t/site-packages",  # free-threaded
+            f"lib/pypy{match[1]}/site-packages",
+            "Lib/site-packages",
+        ):
+            if (prefix / path).is_dir():
+                yield prefix / path
+
+
+def pip_packages(
+    prefix: Path, packages: Iterable[Record]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what no conda package has put into site-packages.
+
+    First those that pip can install elsewhere, normalized name -> requirement; then
+    those of this machine alone, name -> why.
+    """
+    packages = list(packages)
+    owned = {
+        file.partition(ending)[0] + ending
+        for record in packages
+        for file in record.get("files", ())
+        for ending in INFO
+        if ending in file
+    }
+    found: dict[str, str] = {}
+    local: dict[str, str] = {}
+    names = (path.name for path in (prefix / "conda-meta").iterdir())
+    for site in site_packages(prefix, names):
+        for path in sorted(site.iterdir()):
+            if path.suffix not in INFO or path.relative_to(prefix).as_posix() in owned:
+                continue
+            if path.suffix == ".egg-link":
+                local[normalized(path.stem)] = "an editable install"
+            elif not path.name.startswith("~"):  # what an uninstall could not remove
+                _sort_in(path, found, local)
+    return found, local
+
+
+def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
+    """Read the metadata of one distribution; without any, it is none."""
+    dist = Distribution.at(path)
+    try:
+        metadata: Any = dist.metadata
+        name, version = metadata.get("Name"), metadata.get("Version")
+    except (OSError, ValueError):
+        local[path.stem] = "its metadata cannot be read"
+        return
+    if not name:
+        return
+    name = normalized(name)
+    try:
+        direct = json.loads(dist.read_text("direct_url.json") or "null")
+        source = _requirement_url(direct) if direct else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        local[name] = "its direct_url.json cannot be read"
+        return
+    if direct and not source:
+        url = without_credentials(str(direct["url"])).partition("?")[0]
+        local[name] = f"installed from {url}"
+    elif source:
+        found[name] = f"{name} @ {source}"
+    elif version:
+        found[name] = f"{name}=={version}"
+    else:
+        local[name] = "its metadata names no version"
+
+
+def _requirement_url(direct: Mapping[str, Any]) -> str | None:
+    """Read direct_url.json (PEP 610) as a requirement's URL; None: a local install."""
+    url = without_credentials(direct["url"])
+    if "dir_info" in direct or url.startswith("file:") or "?" in url:
+        return None  # a query may be what lets this machine in
+    if vcs := direct.get("vcs_info"):
+        url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}"
+    hashes = direct.get("archive_info", {}).get("hashes", {})
+    parts = [f"{key}={value}" for key, value in sorted(hashes.items())]
+    if folder := direct.get("subdirectory"):
+        parts.append(f"subdirectory={folder}")
+    return f"{url}#{'&'.join(parts)}" if parts else url
+
+
+def normalized(name: str) -> str:
+    """Spell the name of a distribution as PEP 503 does."""
+    return re.sub(r"[-_.]+", "-", name).lower()

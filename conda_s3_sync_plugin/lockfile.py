@@ -1,0 +1,83 @@
+"""Locks: what one environment file is on one platform, exactly."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from .exceptions import EnvFileError
+from .models import Lock
+from .validation import check_pip, strings, variables_of
+
+#: Raised with each change of the lock that older releases cannot read.
+LOCK_FORMAT: Final = 1
+
+#: These become a file in the package cache and a folder in the bucket.
+_ARCHIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+-]*\.(?:conda|tar\.bz2)")
+_PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_URL = re.compile(r"(?:https?|ftp|s3|file)://[^\s]+")
+_HASHES = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
+
+
+def render_lock(lock: Lock) -> bytes:
+    """Write a lock as JSON: the same bytes for the same lock."""
+    document = {
+        "format": LOCK_FORMAT,
+        "digest": lock.digest,
+        "platform": lock.platform,
+        "packages": [dict(package) for package in lock.packages],
+        "requested": list(lock.requested),
+        "pip": list(lock.pip),
+        "variables": dict(lock.variables),
+    }
+    return json.dumps(document, sort_keys=True, indent=1).encode()
+
+
+def parse_lock(body: bytes, *, digest: str, platform: str) -> Lock:
+    """Read the lock of one version for one platform; raise EnvFileError."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise EnvFileError("Its lock is not valid JSON.") from None
+    if not isinstance(document, dict) or document.get("format") != LOCK_FORMAT:
+        raise EnvFileError("Its lock has a format that this release does not know.")
+    if (document.get("digest"), document.get("platform")) != (digest, platform):
+        raise EnvFileError("Its lock belongs to another version or platform.")
+    packages = document.get("packages")
+    if not isinstance(packages, list) or not all(map(_is_record, packages)):
+        raise EnvFileError("Its lock names packages in an unknown way.")
+    pip = strings(document.get("pip"), "pip packages")
+    check_pip(pip)
+    return Lock(
+        digest,
+        platform,
+        tuple(packages),
+        tuple(strings(document.get("requested"), "requested specs")),
+        tuple(pip),
+        variables_of(document.get("variables")),
+    )
+
+
+def _is_record(package: object) -> bool:
+    """Tell whether a package can be fetched and checked, and leads nowhere else."""
+    if not isinstance(package, dict):
+        return False
+    texts = [
+        package.get(key) for key in ("name", "version", "build", "subdir", "fn", "url")
+    ]
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        return False
+    hashes = {key: package[key] for key in _HASHES if key in package}
+    return (
+        _PACKAGE.fullmatch(package["name"]) is not None
+        and _PACKAGE.fullmatch(package["subdir"]) is not None
+        and _ARCHIVE.fullmatch(package["fn"]) is not None
+        and _URL.fullmatch(package["url"]) is not None
+        and package["url"].rsplit("/", 1)[-1] == package["fn"]
+        and all(
+            isinstance(text, str) and _HASHES[key].fullmatch(text)
+            for key, text in hashes.items()
+        )
+        and bool(hashes)
+    )
