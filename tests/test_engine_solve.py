@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -261,45 +260,6 @@ def test_a_channel_that_is_not_there_gives_nothing_up(
     assert "\n" not in error.value.summary
     asked = http_channel.requests
     assert len(asked) == len(set(asked)), "it was asked again, with less wanted"
-
-
-@pytest.mark.parametrize("cached", [True, False], ids=["cached", "not cached"])
-def test_packages_that_left_their_channel_are_cached_or_solved_anew(
-    make_lab: Callable[..., Lab], http_channel: HttpChannel, cached: bool
-) -> None:
-    there = make_lab("there", channels=[http_channel.url])
-    export = there.make("ml", "lib01=1.1", "acty")
-    here = make_lab("here", channels=[http_channel.url])
-    if cached:
-        here.make("old", "lib01=1.1", "acty")
-    http_channel.broken["acty-1.0-0.tar.bz2"] = 404
-    if cached:
-        assert here.apply("ml", export.file, export.lock) == ()
-        assert here.export("ml").lock == export.lock
-        return
-    # Its channel still lists what it does not have: there is no solution either.
-    with pytest.raises(EngineError, match="404"):
-        here.apply("ml", export.file, export.lock)
-    assert here.machine.environments() == []
-
-
-def test_a_lock_with_a_package_that_is_gone_is_solved_anew_with_a_note(
-    lab: Lab,
-) -> None:
-    export = lab.make("source", "lib01=1.1", "lib00=1.1")
-    gone = "lib00-1.1-moved_0.tar.bz2"
-    packages = [
-        {**entry, "fn": gone, "url": entry["url"].replace(entry["fn"], gone)}
-        | {"build": "moved_0"}
-        if entry["name"] == "lib00"
-        else entry
-        for entry in export.lock.packages
-    ]
-    lock = replace(export.lock, packages=tuple(packages))
-    notes = lab.apply("ml", export.file, lock)
-    assert notes == ("packages of its lock have left their channel: solved anew",)
-    assert lab.export("ml").lock.packages == export.lock.packages
-    assert lab.requested("ml") == lab.requested("source")
 
 
 def test_solving_says_nothing(lab: Lab, capfd: pytest.CaptureFixture[str]) -> None:

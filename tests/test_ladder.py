@@ -259,7 +259,10 @@ LOCK = Lock(
 
 WANTED = {
     "no lock": (None, ["a=1=0", "b"]),
-    "the lock of this platform": (replace(LOCK, platform=HERE), ["a=1=0", "b"]),
+    "the lock of this platform": (
+        replace(LOCK, platform=HERE),
+        ["a=1=0", "b=2=0", "below-b=3=0"],
+    ),
     "a lock that knows no requests": (replace(LOCK, requested=()), ["a=1=0", "b"]),
     "the lock of another platform": (LOCK, ["b=2", "a=1"]),
 }

@@ -26,7 +26,22 @@ if TYPE_CHECKING:
 
 
 class GoneError(EngineError):
-    """Packages have left their channels, and nothing worse."""
+    """Packages are not to be had where they were, and nothing worse.
+
+    `files`: which ones. `may_return`: nobody answers there, which need not last.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        files: Iterable[str] = (),
+        may_return: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.files = sorted(files)
+        self.may_return = may_return
 
 
 @dataclass(frozen=True)
@@ -150,30 +165,47 @@ class AbstractEngine(ABC, Generic[P, S]):
         self, prefix: Path, file: EnvFile, lock: Lock | None, origin: str
     ) -> Choice[P]:
         """Choose packages, and fetch them: those of the lock, or a solver's."""
-        notes: list[str] = []
-        if lock and lock.platform == self.platform:
-            locked = {entry["url"]: self._package(entry) for entry in lock.packages}
-            needed = lacking(plain.records(prefix), lock.packages)
-            try:
-                self._download([locked[entry["url"]] for entry in needed])
-            except GoneError:
-                notes.append(
-                    "packages of its lock have left their channel: solved anew"
-                )
-            else:
-                packages = list(locked.values())
-                wanted = (*pip.lookups(file.pip), *lock.pip)
-                return Choice(packages, list(lock.requested), wanted, True, notes)
+        if lock is None or lock.platform != self.platform:
+            return self._solve_for(file, lock, origin)
+        locked = {entry["url"]: self._package(entry) for entry in lock.packages}
+        needed = lacking(plain.records(prefix), lock.packages)
+        notes = []
+        try:
+            self._download([locked[entry["url"]] for entry in needed])
+            packages: Sequence[P] = list(locked.values())
+        except GoneError as error:
+            try:  # the same may be elsewhere, or at least something near to it
+                found = self._solve_for(file, lock, origin)
+            except EngineError:
+                if error.may_return:
+                    raise error from None
+                raise
+            packages = found.packages
+            files = ", ".join(error.files)
+            notes = [f"{files} not to be had any more: solved anew", *found.notes]
+        requested = (
+            self._satisfied(lock.requested, packages) if notes else lock.requested
+        )
+        wanted = (*pip.lookups(file.pip), *lock.pip)
+        return Choice(packages, list(requested), wanted, True, notes)
+
+    def _solve_for(self, file: EnvFile, lock: Lock | None, origin: str) -> Choice[P]:
+        """Choose packages by a solver, and fetch them."""
         specs = specs_of(file, lock, self.platform, self._spec)
-        packages, given_up = solve_relaxed(
+        loose = expendable(specs, origin, self.platform)
+        if lock and lock.platform == self.platform and lock.requested:
+            # What merely came along: with other versions, others may.
+            asked_for = {self._spec(text).name for text in lock.requested}
+            loose = {spec.name for spec in specs} - asked_for
+        packages, notes = solve_relaxed(
             specs,
             lambda wanted: self._solve(wanted, file.channels),
-            expendable=expendable(specs, origin, self.platform),
+            expendable=loose,
         )
         self._download(packages)
         asked = lock.requested if lock and lock.requested else file.specs
         requested = self._satisfied(asked, packages)
-        return Choice(packages, requested, file.pip, False, notes + given_up)
+        return Choice(packages, requested, file.pip, False, notes)
 
     def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> list[str]:
         """Add to base what it lacks, and change nothing that it has."""
@@ -255,10 +287,7 @@ class AbstractEngine(ABC, Generic[P, S]):
 
     @abstractmethod
     def _download(self, packages: Sequence[P]) -> None:
-        """Bring packages into the cache, and verify them.
-
-        Raise GoneError where some are not in their channels any more, and no worse.
-        """
+        """Bring packages into the cache, and verify them; raise GoneError, or worse."""
 
     @abstractmethod
     def _solve(self, specs: Sequence[S], channels: Sequence[str]) -> list[P]:

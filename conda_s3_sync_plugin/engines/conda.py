@@ -12,7 +12,7 @@ from conda.models.records import PackageRecord
 
 from ..exceptions import EngineError
 from .abstract import AbstractEngine, GoneError
-from .fetch import fetch, is_gone, record
+from .fetch import fetch, gone_files, is_unreachable, record
 from .installation import installation_at
 from .manners import in_one_line, translated
 from .places import Places
@@ -77,8 +77,12 @@ class CondaEngine(AbstractEngine[PackageRecord, CondaSpec]):
         except EngineError:
             raise
         except Exception as error:
-            if is_gone(error):
-                raise GoneError(in_one_line(error)) from error
+            if files := gone_files(error):
+                raise GoneError(
+                    in_one_line(error),
+                    files=files,
+                    may_return=is_unreachable(error),
+                ) from error
             raise
 
     def _solve(

@@ -21,6 +21,7 @@ _FRAMES: Final = (
 
 _STATUS = re.compile(r"HTTP status \w+ error \((\d+)")
 _NO_FILE = re.compile(r"\(os error 2\)")
+_UNREACHABLE = re.compile(r"Connection refused|dns error|tcp connect error")
 _MISMATCH = re.compile(r"hash mismatch .*: expected (\w+), got (\w+)")
 #: The file in an address: why a package has failed, many may have in common.
 _FILE = re.compile(r"(\(https?:[^\s)]+/)[^\s/)]+(?=\))")
@@ -61,7 +62,7 @@ def failed_channel(error: BaseException) -> EngineError:
 def failed_packages(failed: Mapping[str, str]) -> EngineError:
     """Say in one error which packages could not be had; `failed`: name -> why.
 
-    A GoneError where they are not in their channels any more, and no worse.
+    A GoneError where they are not to be had where they were, and no worse.
     """
     names: dict[str, list[str]] = {}
     for name, why in sorted(failed.items()):
@@ -69,8 +70,10 @@ def failed_packages(failed: Mapping[str, str]) -> EngineError:
             return mismatch(name, match[1], match[2], hint=REPLACED)
         names.setdefault(_FILE.sub(r"\1", why), []).append(name)
     said = "; ".join(f"{', '.join(names[why])}: {why}" for why in names)
-    if all(_status(why) in _NOT_FOUND or _NO_FILE.search(why) for why in names):
-        return GoneError(said)
+    unreachable = {why for why in names if _UNREACHABLE.search(why)}
+    gone = {why for why in names if _status(why) in _NOT_FOUND or _NO_FILE.search(why)}
+    if names.keys() == gone | unreachable:
+        return GoneError(said, files=failed, may_return=bool(unreachable))
     is_closed = any(_status(why) in _REFUSED for why in names)
     return EngineError(said, hint=_LOGIN if is_closed else "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from conda.base.context import context
@@ -18,8 +18,10 @@ from .privacy import without_credentials
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: What a channel over HTTP says of a package that it does not have (any more).
-_NOT_FOUND = 404
+#: What a channel over HTTP says of a package that it does not have (any more), and
+#: what conda says where nobody answers.
+_NOT_FOUND = (404, 410)
+_UNREACHABLE = "000"
 
 _REPLACED = (
     "Its channel, or the package cache, holds another file of that name: "
@@ -57,14 +59,25 @@ def fetch(packages: Sequence[PackageRecord]) -> None:
         verify(package.fn, package.get("sha256"), found, hint=_REPLACED)
 
 
-def is_gone(error: Exception) -> bool:
-    """Tell whether packages are just not there any more, and no worse."""
-    return all(
-        isinstance(leaf, PathNotFoundError)
-        or (
-            isinstance(leaf, CondaHTTPError)
-            and leaf._kwargs["status_code"] == _NOT_FOUND
-        )
+def gone_files(error: Exception) -> set[str]:
+    """Return which packages are just not there any more; empty: it is worse."""
+    places = set(map(_missing_place, leaves(error)))
+    return {PurePosixPath(place).name for place in places} if all(places) else set()
+
+
+def _missing_place(error: BaseException) -> str:
+    """Return the address of a package that is not there; empty: it is worse."""
+    about = getattr(error, "_kwargs", {})
+    if isinstance(error, PathNotFoundError):
+        return str(about["path"])
+    status = about.get("status_code") if isinstance(error, CondaHTTPError) else None
+    return str(about["url"]) if status in (*_NOT_FOUND, _UNREACHABLE) else ""
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Tell whether there are channels from which nobody answers."""
+    return any(
+        getattr(leaf, "_kwargs", {}).get("status_code") == _UNREACHABLE
         for leaf in leaves(error)
     )
 

@@ -70,8 +70,8 @@ class Gateway:
     def download(self, packages: Sequence[Package]) -> None:
         """Bring packages into the cache: one request each, none for what is there.
 
-        Verified by their sha256. Raise GoneError where some are not in their channels
-        any more, and no worse; EngineError, with all that failed.
+        Verified by their sha256. Raise GoneError where some are not to be had any more,
+        and no worse; EngineError, with all that failed.
         """
         for package in packages:
             path = local_path(package.url)

@@ -62,10 +62,14 @@ def specs_of(
 ) -> list[S]:
     """Choose what to solve for.
 
-    Another platform's lock knows which packages a person wanted; the rest came along
-    there, and may not exist here. Otherwise it is the file, word for word.
+    This platform's lock is what it shall be, if it can. Another platform's knows which
+    packages a person wanted; the rest came along there, and may not exist here.
+    Otherwise it is the file, word for word.
     """
-    if lock is None or lock.platform == platform or not lock.requested:
+    if lock and lock.platform == platform:
+        keys = ("name", "version", "build")
+        return [parse("=".join(item[key] for key in keys)) for item in lock.packages]
+    if lock is None or not lock.requested:
         return [parse(spec) for spec in file.specs]
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
     wanted = [spec for spec in map(parse, lock.requested) if spec.name in versions]
