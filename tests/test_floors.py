@@ -52,6 +52,7 @@ FLOORS = {
     "engines.ladder": 2,
     "engines.fit": 2,
     "engines.abstract": 2,
+    "engines.choice": 2,
     "engines.distributions": 2,
     "engines.extras": 2,
     "engines.pip": 2,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lab import WRONG, Lab, environment, with_change
 
-from conda_s3_sync_plugin.engines.abstract import GoneError
+from conda_s3_sync_plugin.engines.choice import GoneError
 from conda_s3_sync_plugin.exceptions import EngineError
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
 from ..exceptions import EngineError
 from ..location import ROOT
 from . import extras, pip
 from . import prefix as plain
+from .choice import Choice, GoneError
 from .fit import check_fit, lacking, moves_python
 from .ladder import P, S, expendable, solve_relaxed, specs_of
 from .places import check_changeable
@@ -23,39 +23,6 @@ if TYPE_CHECKING:
     from ..models import EnvFile, Export, LocalEnv, Lock, Unknown
     from .places import Places
     from .prefix import Record
-
-
-class GoneError(EngineError):
-    """Packages are not to be had where they were, and nothing worse.
-
-    `files`: which ones. `may_return`: nobody answers there, which need not last.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        files: Iterable[str] = (),
-        may_return: bool = False,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.files = sorted(files)
-        self.may_return = may_return
-
-
-@dataclass(frozen=True)
-class Choice(Generic[P]):
-    """What is going to be installed."""
-
-    packages: Sequence[P]
-    #: What the history shall say was asked for.
-    requested: list[str]
-    pip: tuple[str, ...]
-    #: By a lock: nothing else is needed.
-    exact: bool
-    #: In words, what is not as the file says.
-    notes: list[str]
 
 
 class AbstractEngine(ABC, Generic[P, S]):

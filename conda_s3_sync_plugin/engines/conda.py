@@ -11,7 +11,8 @@ from conda.core.envs_manager import get_user_environments_txt_file
 from conda.models.records import PackageRecord
 
 from ..exceptions import EngineError
-from .abstract import AbstractEngine, GoneError
+from .abstract import AbstractEngine
+from .choice import GoneError
 from .fetch import fetch, gone_files, is_unreachable, record
 from .installation import installation_at
 from .manners import in_one_line, translated

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ..exceptions import EngineError
-from .abstract import GoneError
 from .archive import mismatch
+from .choice import GoneError
 from .privacy import without_credentials
 
 if TYPE_CHECKING:
