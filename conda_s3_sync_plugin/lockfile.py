@@ -30,6 +30,8 @@ def render_lock(lock: Lock) -> bytes:
         "requested": list(lock.requested),
         "pip": list(lock.pip),
         "variables": dict(lock.variables),
+        "elsewhere": dict(lock.elsewhere),
+        "notes": list(lock.notes),
     }
     return json.dumps(document, sort_keys=True, indent=1).encode()
 
@@ -56,7 +58,17 @@ def parse_lock(body: bytes, *, digest: str, platform: str) -> Lock:
         tuple(strings(document.get("requested"), "requested specs")),
         tuple(pip),
         variables_of(document.get("variables")),
+        _elsewhere(document.get("elsewhere")),
+        tuple(strings(document.get("notes"), "notes")),
     )
+
+
+def _elsewhere(entries: object) -> dict[str, str]:
+    if not isinstance(entries, dict | None):
+        raise EnvFileError("What its lock has for elsewhere is no mapping.")
+    found = dict(entries or {})
+    strings([*found, *found.values()], "specs for elsewhere")
+    return found
 
 
 def _is_record(package: object) -> bool:

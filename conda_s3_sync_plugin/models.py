@@ -89,6 +89,10 @@ class Lock:
     requested: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: What was asked for too, and is not to be had on this platform: spec -> version.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    #: What else was given up when it was solved for this platform, in words.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class Baseline:
     etag: str
     #: UTC: the time of the version that both sides agreed on.
     modified: datetime
+    #: As of a lock: it travels on, though this machine can make no use of it.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_interrupted(self) -> bool:
@@ -159,6 +165,18 @@ class Export:
     lock: Lock
     #: What was left out, and why.
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What has become of a file in a prefix."""
+
+    #: In words, what differs from the file because of what is here.
+    notes: tuple[str, ...] = ()
+    #: In words, what differs because this platform does not have it.
+    given_up: tuple[str, ...] = ()
+    #: As of a lock.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

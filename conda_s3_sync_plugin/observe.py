@@ -20,7 +20,7 @@ from .location import ROOT, name_problem
 from .models import LocalEnv, Observation, Unknown, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope
@@ -66,6 +66,11 @@ class Sight:
     here: Here | Unknown | None
     there: There | Unknown | None
     baseline: Baseline | None
+
+    @property
+    def elsewhere(self) -> Mapping[str, str]:
+        """Return what this machine remembers for other platforms."""
+        return self.baseline.elsewhere if self.baseline else {}
 
     @property
     def observation(self) -> Observation:
@@ -166,7 +171,8 @@ class Observer:
             if baseline and baseline.stamp == env.stamp:
                 version = Version(baseline.local, baseline.modified)
                 return Here(env, version, None)
-            export = read(self._engine, env)
+            elsewhere = baseline.elsewhere if baseline else {}
+            export = read(self._engine, env, elsewhere)
         except S3SyncError as error:
             return _unknown(error)
         # conda's history knows nothing of pip, variables, or what pixi does: where the
@@ -201,12 +207,16 @@ class Observer:
         return There(remote.etag, version, Fetched(remote, file))
 
 
-def read(engine: Engine, env: LocalEnv) -> Export:
+def read(
+    engine: Engine, env: LocalEnv, elsewhere: Mapping[str, str] | None = None
+) -> Export:
     """Export an environment that holds still; raise LocalChangedError if it does not.
 
     Of one that is being changed, an export may be half of the old and half of the new.
+    `elsewhere` is what its lock has to say for other platforms.
     """
     export = engine.export(env)
+    export = replace(export, lock=replace(export.lock, elsewhere=elsewhere or {}))
     again = engine.look(env.name, env.prefix)
     if not isinstance(again, LocalEnv) or again.stamp != env.stamp:
         raise LocalChangedError(

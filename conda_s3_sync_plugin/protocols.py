@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .models import (
+        Applied,
         Conditions,
         Document,
         EnvFile,
@@ -116,14 +117,13 @@ class Engine(Protocol):
         origin: str = "",
         prune: bool = True,
         begin: Callable[[], None] = ...,
-    ) -> tuple[str, ...]:
+    ) -> Applied:
         """Make a prefix what a file says, by its lock if there is one for here.
 
         `origin` is the platform where the file was made, and `lock` may be of that one.
         `begin` is called when all is fetched, right before anything is changed; where
-        it raises, nothing is. Into base, things are only added. Return in words what
-        differs from the file. Where it raises after that, conda's part of the
-        environment is as it was, or whole.
+        it raises, nothing is. Into base, things are only added. Where it raises after
+        that, conda's part of the environment is as it was, or whole.
         """
         ...
 

@@ -162,26 +162,29 @@ class Memory:
         self._state._save(self._document)
 
 
-def _encode(baseline: Baseline) -> dict[str, str]:
+def _encode(baseline: Baseline) -> dict[str, Any]:
+    elsewhere = {"elsewhere": dict(baseline.elsewhere)} if baseline.elsewhere else {}
     return {
         "local": baseline.local,
         "stamp": baseline.stamp,
         "remote": baseline.remote,
         "etag": baseline.etag,
         "modified": baseline.modified.isoformat(timespec="microseconds"),
+        **elsewhere,
     }
 
 
-def _decode(values: dict[str, str]) -> Baseline:
-    local, stamp, remote, etag = (
-        values[key] for key in ("local", "stamp", "remote", "etag")
-    )
-    if not all(isinstance(text, str) for text in values.values()):
+def _decode(values: dict[str, Any]) -> Baseline:
+    texts = [values[key] for key in ("local", "stamp", "remote", "etag", "modified")]
+    elsewhere = dict(values.get("elsewhere", {}))
+    if not all(isinstance(text, str) for text in (*texts, *elsewhere.values())):
         raise TypeError(values)
-    modified = datetime.fromisoformat(values["modified"])
+    local, stamp, remote, etag, when = texts
+    modified = datetime.fromisoformat(when)
     if modified.tzinfo is None:
         raise ValueError(modified)
-    return Baseline(local, stamp, remote, etag, modified.astimezone(timezone.utc))
+    moment = modified.astimezone(timezone.utc)
+    return Baseline(local, stamp, remote, etag, moment, elsewhere)
 
 
 def _me() -> str:

@@ -15,7 +15,14 @@ from typing import Any
 from conda_s3_sync_plugin.envfile import render
 from conda_s3_sync_plugin.exceptions import EngineError
 from conda_s3_sync_plugin.location import ROOT
-from conda_s3_sync_plugin.models import EnvFile, Export, LocalEnv, Lock, Unknown
+from conda_s3_sync_plugin.models import (
+    Applied,
+    EnvFile,
+    Export,
+    LocalEnv,
+    Lock,
+    Unknown,
+)
 
 #: Called with an operation and the name of an environment.
 Hook = Callable[[str, str], None]
@@ -190,12 +197,12 @@ class FakeEngine:
         origin: str = "",
         prune: bool = True,
         begin: Callable[[], None] = lambda: None,
-    ) -> tuple[str, ...]:
+    ) -> Applied:
         self._begin("apply", name)
         old = self.envs.get(prefix)
         if old and old.frozen:
             raise EngineError(f"{prefix} is frozen, and stays as it is.")
-        want, requested, notes = self._solve(file, lock, origin)
+        want, requested, applied = self._solve(file, lock, origin)
         self._begin("download", name)
         begin()
         old = self.envs.get(prefix)
@@ -218,31 +225,32 @@ class FakeEngine:
         self._begin("stamp", name)
         env.modified = modified
         self._stamp(env)
-        return tuple(notes)
+        return applied
 
     def _solve(
         self, file: EnvFile, lock: Lock | None, origin: str
-    ) -> tuple[dict[str, tuple[str, str]], tuple[str, ...], list[str]]:
+    ) -> tuple[dict[str, tuple[str, str]], tuple[str, ...], Applied]:
         """Choose the packages: those of the lock, or what the file asks for.
 
         Every package exists in every version on every platform, but only-PLATFORM.
         """
         if lock and lock.platform == self.platform:
             locked = {p["name"]: (p["version"], p["build"]) for p in lock.packages}
-            return locked, lock.requested, []
+            return locked, lock.requested, Applied((), lock.notes, lock.elsewhere)
         self.calls["solve"] += 1
         wanted = dict(_parts(spec) for spec in file.specs)
         if lock:
             wanted = {key: wanted[key] for key in lock.requested if key in wanted}
+            wanted = {**lock.elsewhere, **wanted}
         ours = f"only-{self.platform}"
         foreign = [key for key in wanted if key.startswith("only-") and key != ours]
         if foreign and origin == self.platform:
             raise EngineError(f"{foreign[0]} is in none of its channels.")
-        for key in foreign:
-            del wanted[key]
+        elsewhere = {key: wanted.pop(key) for key in foreign}
         packages = {key: (wanted[key], self.platform) for key in wanted}
         notes = [f"{key} is not to be had here: left out" for key in foreign]
-        return packages, tuple(wanted), notes
+        applied = Applied((), tuple(notes), elsewhere if lock else {})
+        return packages, tuple(wanted), applied
 
     def _link(
         self,

@@ -75,7 +75,8 @@ class Lab:
     ) -> tuple[str, ...]:
         """Make an environment what a file says, and return the notes."""
         options = {"modified": WHEN, "origin": this_subdir(), **options}
-        return self.engine.apply(name, self.prefix(name), file, lock, **options)
+        applied = self.engine.apply(name, self.prefix(name), file, lock, **options)
+        return (*applied.given_up, *applied.notes)
 
     def fetch(self, locks: Mapping[str, Lock]) -> None:
         """Bring what environments lack of their locks to this machine."""

@@ -35,9 +35,9 @@ def lab(
 
 
 def pull(lab: Lab, *specs: str, **content: Any) -> tuple[str, ...]:
-    return lab.engine.apply(
-        "root", lab.machine.base, environment(*specs, **content), None, modified=WHEN
-    )
+    file = environment(*specs, **content)
+    applied = lab.engine.apply("root", lab.machine.base, file, None, modified=WHEN)
+    return (*applied.given_up, *applied.notes)
 
 
 def test_what_base_lacks_is_added_and_nothing_else_changes(lab: Lab) -> None:

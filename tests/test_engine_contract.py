@@ -14,7 +14,7 @@ from lab import environment
 
 from conda_s3_sync_plugin.envfile import parse
 from conda_s3_sync_plugin.exceptions import EngineError
-from conda_s3_sync_plugin.models import LocalEnv
+from conda_s3_sync_plugin.models import Applied, LocalEnv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +49,8 @@ class World:
         file = environment(*specs, variables=variables, pinned=pinned)
         options = {"modified": THEN, "origin": self.engine.platform, **options}
         prefix = self.engine.prefix_for(name)
-        return self.engine.apply(name, prefix, file, None, **options)
+        applied = self.engine.apply(name, prefix, file, None, **options)
+        return (*applied.given_up, *applied.notes)
 
     def look(self, name: str) -> LocalEnv:
         env = self.engine.look(name, self.engine.prefix_for(name))
@@ -202,7 +203,7 @@ def test_a_lock_makes_a_mirror(world: World, is_new: bool) -> None:
     prefix = world.engine.prefix_for("f")
     world.engine.fetch([(prefix, export.lock)])
     notes = world.engine.apply("f", prefix, export.file, export.lock, modified=THEN)
-    assert notes == ()
+    assert notes == Applied()
     assert world.export("f").file.digest == export.file.digest
     assert world.export("f").lock == export.lock
     assert world.look("f").modified == THEN

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conda_here import SOLVERS
-from lab import Lab, environment
+from lab import WHEN, Lab, environment
 from make_channel import Channel, this_subdir
 from usual_channel import make_usual_channel
 
@@ -94,6 +95,31 @@ def test_the_lock_of_another_platform_gives_what_was_asked_for_in_its_versions(
     before = here.snapshot("ml")
     assert here.apply("ml", export.file, export.lock, origin=THERE) == ()
     assert here.snapshot("ml") == before
+
+
+def test_what_only_another_platform_has_is_passed_on_and_comes_back(
+    make_lab: Callable[..., Lab],
+) -> None:
+    mine, theirs = f"only-{HERE}", f"only-{THERE}"
+    made = make_lab("there", subdir=THERE).make("ml", "twin", f"{theirs}>=1")
+    here = make_lab()
+    prefix = here.prefix("ml")
+    options: dict[str, Any] = {"modified": WHEN, "origin": THERE}
+    applied = here.engine.apply("ml", prefix, made.file, made.lock, **options)
+    (asked,) = (text for text in made.lock.requested if theirs in text)
+    assert applied.elsewhere == {asked: "1.0"}
+    assert here.versions("ml") == {"twin": "1.0"}
+    # By a lock of this platform nothing is solved, and the same is told.
+    shared = replace(
+        here.export("ml").lock, elsewhere=applied.elsewhere, notes=applied.given_up
+    )
+    assert here.engine.apply("ml", prefix, made.file, shared, **options) == applied
+    # Where it is to be had it comes, in its version, and as it was asked for.
+    wish = asked.replace(theirs, mine)
+    back = replace(made.lock, requested=("twin",), elsewhere={wish: "1.0"})
+    assert here.apply("ml", made.file, back, origin=THERE) == ()
+    assert here.versions("ml") == {"twin": "1.0", mine: "1.0"}
+    assert ">=1" in here.requested("ml")[mine]
 
 
 def test_what_is_not_to_be_had_here_is_relaxed_or_left_out_by_name(

@@ -69,6 +69,8 @@ FLOORS = {
     "observe": 3,
     "download": 3,
     "apply": 3,
+    "keeping": 3,
+    "pull": 3,
     "sync": 3,
     "report": 3,
     "cli": 4,

@@ -101,9 +101,12 @@ class Channel:
 def solve(
     channel: Channel, *specs: str, expendable: Collection[str] = ()
 ) -> tuple[list[str], list[str]]:
-    return solve_relaxed(
+    solution = solve_relaxed(
         map(PlainSpec, specs), channel.attempt, expendable=set(expendable)
     )
+    left_out = {note.split()[0] for note in solution.notes if "left out" in note}
+    assert set(solution.left_out) == left_out
+    return solution.packages, solution.notes
 
 
 def test_what_there_is_is_taken_and_nothing_is_noted() -> None:
@@ -265,6 +268,10 @@ WANTED = {
     ),
     "a lock that knows no requests": (replace(LOCK, requested=()), ["a=1=0", "b"]),
     "the lock of another platform": (LOCK, ["b=2", "a=1"]),
+    "a lock that knows of more": (
+        replace(LOCK, elsewhere={"c>1": "4", "below-b": "1"}),
+        ["b=2", "a=1", "c=4"],
+    ),
 }
 
 

@@ -69,6 +69,42 @@ def test_changes_go_to_and_fro_between_platforms(strangers: Pair) -> None:
         assert is_quiet(there.sync())
 
 
+def test_what_only_one_platform_has_survives_a_change_on_another(
+    strangers: Pair, tmp_path: Path
+) -> None:
+    linux, mac = strangers
+    other, _ = make_pair(tmp_path / "other", "osx-arm64")
+    other.store.bucket = linux.bucket
+    mac.engine.edit("ml", {"numpy": "1", "only-osx-arm64": "3"})
+    mac.sync()
+    for number, machine in enumerate((linux, other)):
+        assert "only-osx-arm64 is" in machine.sync().outcomes[0].notes[0]
+        assert machine.engine.versions("ml") == {"numpy": "1"}
+        # The first has shared what it has solved, with a word about what is missing.
+        assert machine.engine.calls["solve"] == 1 - number
+    for number, machine in enumerate((other, linux, other), 2):
+        machine.engine.edit("ml", {"numpy": str(number), "scipy": "1"}, at=LATER)
+        assert actions(machine.sync())["ml"] == Action.PUSH
+        for here in (linux, other, mac):
+            here.sync()
+        assert mac.engine.versions("ml") == {
+            "numpy": str(number),
+            "scipy": "1",
+            "only-osx-arm64": "3",
+        }
+    # Who has it may remove it.
+    mac.engine.edit("ml", {"numpy": "9"}, at=LATER)
+    mac.sync()
+    linux.sync()
+    linux.engine.edit("ml", {"numpy": "10"}, at=LATER)
+    linux.sync()
+    mac.sync()
+    assert mac.engine.versions("ml") == {"numpy": "10"}
+    for machine in (*strangers, other):
+        machine.sync()
+        assert is_quiet(machine.sync())
+
+
 @pytest.mark.parametrize("option", ["no-prune", "pull-only"])
 def test_a_lock_is_shared_only_of_what_anybody_would_get(
     strangers: Pair, option: str

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Generic
 
 from ..exceptions import EngineError
 from ..location import ROOT
+from ..models import Applied
 from . import extras, pip
 from . import prefix as plain
 from .choice import Choice, GoneError
 from .fit import check_fit, lacking, moves_python
-from .ladder import P, S, expendable, solve_relaxed, specs_of
+from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes
 from .places import check_changeable
 
 if TYPE_CHECKING:
@@ -87,34 +88,35 @@ class AbstractEngine(ABC, Generic[P, S]):
         origin: str = "",
         prune: bool = True,
         begin: Callable[[], None] = lambda: None,
-    ) -> tuple[str, ...]:
+    ) -> Applied:
         """Make a prefix what a file says, by its lock if there is one for here.
 
         `origin` is the platform where the file was made, and `lock` may be of that one.
         `begin` is called when all is fetched, right before anything is changed. Into
-        base, things are only added. Return in words what differs from the file. Raise
-        EngineError; conda's part of the environment is then as it was, or whole.
+        base, things are only added. Raise EngineError; conda's part of the environment
+        is then as it was, or whole.
         """
         check_changeable(prefix, protects_frozen=self._protects_frozen)
         doing = "changed" if prefix.exists() else "created"
         with self._errors(f"{name} could not be {doing}"):
             if name == ROOT:
-                notes = self._add(prefix, file, begin)
+                done = self._add(prefix, file, begin)
             else:
                 chosen = self._choose(prefix, file, lock, origin)
                 if not prune:
                     self._check_fit(prefix, chosen.packages)
                 begin()
                 notes = self._mirror(prefix, file, chosen, prune=prune)
+                done = Applied(tuple(notes), tuple(chosen.notes), chosen.elsewhere)
             extras.set_modified(prefix, modified)
-        return tuple(notes)
+        return done
 
     def _mirror(
         self, prefix: Path, file: EnvFile, chosen: Choice[P], *, prune: bool
     ) -> list[str]:
         """Make a prefix what was chosen: its packages, variables and pins."""
         self._link(prefix, chosen.packages, chosen.requested, prune=prune)
-        notes = chosen.notes + extras.mirror_variables(
+        notes = extras.mirror_variables(
             prefix, file.variables, secrets=self._secrets, prune=prune
         )
         if file.pinned is not None:
@@ -136,7 +138,7 @@ class AbstractEngine(ABC, Generic[P, S]):
             return self._solve_for(file, lock, origin)
         locked = {entry["url"]: self._package(entry) for entry in lock.packages}
         needed = lacking(plain.records(prefix), lock.packages)
-        notes = []
+        notes, elsewhere = list(lock.notes), lock.elsewhere
         try:
             self._download([locked[entry["url"]] for entry in needed])
             packages: Sequence[P] = list(locked.values())
@@ -147,14 +149,12 @@ class AbstractEngine(ABC, Generic[P, S]):
                 if error.may_return:
                     raise error from None
                 raise
-            packages = found.packages
             files = ", ".join(error.files)
-            notes = [f"{files} not to be had any more: solved anew", *found.notes]
-        requested = (
-            self._satisfied(lock.requested, packages) if notes else lock.requested
-        )
+            notes += [f"{files} not to be had any more: solved anew", *found.notes]
+            packages, elsewhere = found.packages, {**elsewhere, **found.elsewhere}
+        requested = self._satisfied(lock.requested, packages)
         wanted = (*pip.lookups(file.pip), *lock.pip)
-        return Choice(packages, list(requested), wanted, True, notes)
+        return Choice(packages, requested, wanted, True, notes, elsewhere)
 
     def _solve_for(self, file: EnvFile, lock: Lock | None, origin: str) -> Choice[P]:
         """Choose packages by a solver, and fetch them."""
@@ -164,17 +164,21 @@ class AbstractEngine(ABC, Generic[P, S]):
             # What merely came along: with other versions, others may.
             asked_for = {self._spec(text).name for text in lock.requested}
             loose = {spec.name for spec in specs} - asked_for
-        packages, notes = solve_relaxed(
+        solution = solve_relaxed(
             specs,
             lambda wanted: self._solve(wanted, file.channels),
             expendable=loose,
         )
+        packages, left_out = solution.packages, solution.left_out
         self._download(packages)
-        asked = lock.requested if lock and lock.requested else file.specs
-        requested = self._satisfied(asked, packages)
-        return Choice(packages, requested, file.pip, False, notes)
+        wanted = wishes(lock, self._spec) if lock else {}
+        requested = self._satisfied(wanted or file.specs, packages)
+        elsewhere = {
+            text: wanted[text] for text in wanted if self._spec(text).name in left_out
+        }
+        return Choice(packages, requested, file.pip, False, solution.notes, elsewhere)
 
-    def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> list[str]:
+    def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> Applied:
         """Add to base what it lacks, and change nothing that it has."""
         if not (prefix / "conda-meta").is_dir():
             raise EngineError("This machine has no base environment to add to.")
@@ -185,11 +189,12 @@ class AbstractEngine(ABC, Generic[P, S]):
         packages: list[P] = []
         notes: list[str] = []
         if missing:
-            packages, notes = solve_relaxed(
+            solution = solve_relaxed(
                 missing,
                 lambda wanted: self._solve_addition(prefix, wanted, file.channels),
                 expendable={spec.name for spec in missing},
             )
+            packages, notes = solution.packages, solution.notes
             self._download(packages)
             self._check_fit(prefix, packages)
         begin()
@@ -198,9 +203,10 @@ class AbstractEngine(ABC, Generic[P, S]):
             self._link(prefix, packages, requested, prune=False)
         pip.add_pip(prefix, file.pip)
         values = {**file.variables, **plain.variables(prefix)}
-        return notes + extras.mirror_variables(
+        more = extras.mirror_variables(
             prefix, values, secrets=self._secrets, prune=False
         )
+        return Applied(tuple(more), tuple(notes))
 
     def _check_fit(self, prefix: Path, packages: Iterable[P]) -> None:
         """Raise EngineError where what stays would miss what it needs."""

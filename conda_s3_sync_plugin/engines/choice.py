@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
 from ..exceptions import EngineError
 from .ladder import P
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class GoneError(EngineError):
@@ -41,5 +41,7 @@ class Choice(Generic[P]):
     pip: tuple[str, ...]
     #: By a lock: nothing else is needed.
     exact: bool
-    #: In words, what is not as the file says.
+    #: In words, what was given up.
     notes: list[str]
+    #: What was asked for, and is not to be had on this platform: spec -> version.
+    elsewhere: Mapping[str, str] = field(default_factory=dict)

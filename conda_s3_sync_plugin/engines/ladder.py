@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..exceptions import EngineError
 
@@ -42,6 +43,17 @@ class Spec(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Solution(Generic[P]):
+    """What a solver has found."""
+
+    packages: list[P]
+    #: In words, what was given up.
+    notes: list[str]
+    #: Names of packages that were.
+    left_out: list[str]
+
+
 class NoSolution(EngineError):
     """No set of packages is what was asked for.
 
@@ -71,9 +83,23 @@ def specs_of(
         return [parse("=".join(item[key] for key in keys)) for item in lock.packages]
     if lock is None or not lock.requested:
         return [parse(spec) for spec in file.specs]
+    return [parse(spec).at(version) for spec, version in wishes(lock, parse).items()]
+
+
+def wishes(lock: Lock, parse: Callable[[str], S]) -> dict[str, str]:
+    """Return what a person wanted, with its version: spec -> version.
+
+    Also what could not be had where the lock was made.
+    """
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
-    wanted = [spec for spec in map(parse, lock.requested) if spec.name in versions]
-    return [spec.at(versions[spec.name]) for spec in wanted]
+    names = {text: parse(text).name for text in (*lock.requested, *lock.elsewhere)}
+    found = {text: versions.get(names[text], "") for text in lock.requested}
+    found |= {
+        text: version
+        for text, version in lock.elsewhere.items()
+        if names[text] not in versions
+    }
+    return {text: version for text, version in found.items() if version}
 
 
 def expendable(specs: Iterable[Spec], origin: str, platform: str) -> set[str]:
@@ -92,18 +118,18 @@ def solve_relaxed(
     attempt: Callable[[list[S]], list[P]],
     *,
     expendable: Collection[str],
-) -> tuple[list[P], list[str]]:
+) -> Solution[P]:
     """Solve, and give up only what does not exist: the build, then the version.
 
     Of packages that are `expendable`, the package itself is given up last. `attempt`
-    raises NoSolution. Return the packages, and in words what was given up. Raise
-    EngineError where that is no help.
+    raises NoSolution. Raise EngineError where that is no help.
     """
     want: dict[str, list[S]] = {}
     for spec in specs:  # two lines of a file may be about one package
         want.setdefault(spec.name, []).append(spec)
     notes: list[str] = []
     lost: list[str] = []
+    left_out: list[str] = []
     while True:
         try:
             found = attempt([spec for group in want.values() for spec in group])
@@ -119,6 +145,7 @@ def solve_relaxed(
                     continue
                 del want[name]
                 if name in expendable:
+                    left_out.append(name)
                     notes.append(f"{name} is not to be had here: left out")
                 else:  # the rest goes on: there may be more to tell
                     lost.append(name)
@@ -133,7 +160,7 @@ def solve_relaxed(
             "Nothing of it is to be had here.",
             hint="Its packages are for another platform, or in other channels.",
         )
-    return found, notes
+    return Solution(found, notes, left_out)
 
 
 def _culprits(

@@ -1,0 +1,155 @@
+"""Pulling: an environment here becomes what the bucket says."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .exceptions import LocalChangedError, S3SyncError, StoreError
+from .location import ROOT
+from .lockfile import render_lock
+from .models import Baseline, LocalEnv
+from .observe import Here, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .download import Download
+    from .keeping import Keeper
+    from .models import Applied, Export
+    from .observe import Sight
+    from .protocols import Engine, Store
+    from .state import Memory
+
+
+class Puller:
+    """Make environments what the bucket says, and share what a solve has found."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        memory: Memory,
+        keeper: Keeper,
+        *,
+        prune: bool,
+        pull_only: bool,
+    ) -> None:
+        self._engine, self._store, self._memory = engine, store, memory
+        self._keeper = keeper
+        self._prune, self._pull_only = prune, pull_only
+
+    def pull(self, sight: Sight, download: Download) -> tuple[str, ...]:
+        """Make the environment here what the bucket says; return what differs."""
+        name, remote = sight.name, download.fetched.remote
+        prefix = prefix_of(self._engine, sight)
+        is_kept = self._keeper.keep_foreign(name, download.fetched)
+        self._keeper.keep_local(sight)
+        has_begun = False
+
+        def begin() -> None:
+            """Note that from now on the prefix may be half of something."""
+            nonlocal has_begun
+            if not self._is_unchanged(sight, prefix):
+                raise LocalChangedError(
+                    f"{prefix} has just been changed by another program."
+                )
+            has_begun = True
+            old = sight.baseline.local if sight.baseline else ""
+            self._memory.remember(name, Baseline(old, "", "", "", remote.modified))
+
+        file = download.fetched.file
+        if file.pinned is None and not remote.foreign:
+            file = replace(file, pinned=())  # ours would say
+        try:
+            applied = self._engine.apply(
+                name,
+                prefix,
+                file,
+                download.lock,
+                modified=remote.modified,
+                origin=remote.platform,
+                prune=self._prune,
+                begin=begin,
+            )
+        except BaseException:
+            if has_begun:
+                with contextlib.suppress(S3SyncError):
+                    self._remember_failure(sight, prefix)
+            raise
+        more = self._finish(name, prefix, download, applied, is_kept)
+        return (*download.notes, *applied.given_up, *applied.notes, *more)
+
+    def _remember_failure(self, sight: Sight, prefix: Path) -> None:
+        """Note what a failed pull has left: to be pulled again, and nobody's edit."""
+        if self._is_unchanged(sight, prefix):
+            self._memory.remember(sight.name, sight.baseline)
+            return
+        env = self._engine.look(sight.name, prefix)
+        if isinstance(env, LocalEnv):
+            digest = read(self._engine, env).file.digest
+            left = Baseline(digest, env.stamp, "", "", env.modified)
+            self._memory.remember(sight.name, left)
+
+    def _finish(
+        self,
+        name: str,
+        prefix: Path,
+        download: Download,
+        applied: Applied,
+        is_kept: bool,
+    ) -> tuple[str, ...]:
+        """Learn what the environment is now, and share what a solve has found."""
+        env = self._engine.look(name, prefix)
+        if not isinstance(env, LocalEnv):
+            raise LocalChangedError(f"{prefix} has just been removed.")
+        export = read(self._engine, env, applied.elsewhere)
+        remote, digest = download.fetched.remote, download.fetched.file.digest
+        notes: tuple[str, ...] = ()
+        try:
+            if export.file.digest != digest and not self._pull_only:
+                # Solved, not pruned, or edited meanwhile: a later pull overwrites it.
+                self._keeper.publish(name, export, remote.modified)
+            if not applied.notes:
+                self._share_lock(name, export, download, applied)
+        except StoreError as error:  # the environment is whole without that
+            notes = (f"its lock could not be shared: {error.summary}",)
+        baseline = Baseline(
+            export.file.digest,
+            env.stamp,
+            digest,
+            # Without its ETag it is read again next time, and kept before a push.
+            remote.etag if is_kept else "",
+            remote.modified,
+            applied.elsewhere,
+        )
+        self._memory.remember(name, baseline)
+        return notes
+
+    def _share_lock(
+        self, name: str, export: Export, download: Download, applied: Applied
+    ) -> None:
+        """Spare the next machine of this platform the solve, if there was one.
+
+        What was given up is in the lock: the next machine has to be told, too.
+        """
+        platform, digest = self._engine.platform, download.fetched.file.digest
+        was_locked = download.lock is not None and download.lock.platform == platform
+        is_mirror = self._prune and name != ROOT
+        if is_mirror and not was_locked and not self._pull_only:
+            lock = replace(export.lock, digest=digest, notes=applied.given_up)
+            self._store.put_lock(name, digest, platform, render_lock(lock))
+
+    def _is_unchanged(self, sight: Sight, prefix: Path) -> bool:
+        env = self._engine.look(sight.name, prefix)
+        if isinstance(sight.here, Here):
+            return isinstance(env, LocalEnv) and env.stamp == sight.here.env.stamp
+        return env is None
+
+
+def prefix_of(engine: Engine, sight: Sight) -> Path:
+    """Return where an environment is, or is going to be."""
+    if isinstance(sight.here, Here):
+        return sight.here.env.prefix
+    return engine.prefix_for(sight.name)
