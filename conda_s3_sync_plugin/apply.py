@@ -20,12 +20,11 @@ from .observe import Here, There, read
 from .pull import Puller, prefix_of
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
-    from .models import EnvFile, Export, Step
+    from .models import Export, Step
     from .observe import Sight
-    from .protocols import Engine, Store
-    from .state import Memory
+    from .session import Session
 
 
 #: What is left to do of a step; returns in words what differs from what was hoped for.
@@ -40,24 +39,12 @@ class Applier:
     Only transfers run in threads: conda's code, and what is remembered, are for one.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        store: Store,
-        memory: Memory,
-        pool: Executor,
-        *,
-        parse: Callable[[bytes], EnvFile],
-        prune: bool,
-        pull_only: bool,
-    ) -> None:
-        self._engine, self._store, self._memory = engine, store, memory
-        self._pool = pool
-        self._parse = parse
-        self._keeper = Keeper(store, engine.platform, pull_only=pull_only)
-        self._puller = Puller(
-            engine, store, memory, self._keeper, prune=prune, pull_only=pull_only
-        )
+    def __init__(self, session: Session, *, prune: bool, pull_only: bool) -> None:
+        self._session = session
+        self._engine, self._store = session.engine, session.store
+        self._memory = session.memory
+        self._keeper = Keeper(self._store, self._engine.platform, pull_only=pull_only)
+        self._puller = Puller(session, self._keeper, prune=prune, pull_only=pull_only)
         self._downloads: list[tuple[Sight, Future[Download]]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
@@ -66,13 +53,13 @@ class Applier:
         if action is Action.FORGET:
             return partial(self._forget, sight.name)
         if action is Action.PULL and isinstance(there, There):
-            download = self._pool.submit(
+            download = self._session.pool.submit(
                 download_version,
                 self._store,
                 sight.name,
                 there,
                 self._engine.platform,
-                self._parse,
+                self._session.parse,
             )
             self._downloads.append((sight, download))
             return lambda: self._puller.pull(sight, download.result())
@@ -80,7 +67,7 @@ class Applier:
             if here.export is None:
                 return partial(self._push_again, sight, here)
             export = here.export
-            upload = self._pool.submit(self._push, sight, here, export)
+            upload = self._session.pool.submit(self._push, sight, here, export)
             return lambda: self._finish_push(sight, here, export, upload.result())
         if action in (Action.NOTHING, Action.ADOPT) and (
             isinstance(here, Here) and isinstance(there, There)

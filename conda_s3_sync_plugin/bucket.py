@@ -9,6 +9,8 @@ import hashlib
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from random import SystemRandom
 from threading import Lock
@@ -30,7 +32,6 @@ from .s3errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from botocore.client import BaseClient
 
@@ -85,21 +86,29 @@ class Bucket:
         self._access = access
         self._made: Connection | None = None
         self._making = Lock()
+        #: How far our clock is ahead of the server's, as the last listing has told.
+        self.ahead = timedelta(0)
 
     @property
     def endpoint(self) -> str:
         """Return the address of the server; empty: AWS."""
         return self._connection.endpoint
 
-    def list(self, doing: str) -> Iterator[Mapping[str, Any]]:
-        """Yield the entries right below the location, not those in folders there."""
+    def list(
+        self, doing: str, prefix: str | None = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the entries right below the location, or what keys begin with there.
+
+        Not those in folders below that.
+        """
         with self.translated(doing, "s3:ListBucket"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._location.bucket,
-                Prefix=self._location.prefix,
+                Prefix=self._location.prefix if prefix is None else prefix,
                 Delimiter="/",
             )
             for page in pages:
+                self._read_clock(page)
                 if "IsTruncated" not in page:
                     # Without this, any XML would pass for an empty bucket.
                     raise StoreError(
@@ -107,6 +116,31 @@ class Bucket:
                         hint="Check the endpoint URL.",
                     )
                 yield from page.get("Contents", ())
+
+    def _read_clock(self, answer: Mapping[str, Any]) -> None:
+        """Compare the clocks: a Date has whole seconds, and an answer takes time."""
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        try:
+            told = parsedate_to_datetime(headers.get("date", ""))
+        except (TypeError, ValueError):  # not every server tells
+            return
+        now = datetime.now(timezone.utc)
+        if told.tzinfo:
+            self.ahead = now - told
+
+    def delete(self, doing: str, key: str, condition: Mapping[str, str]) -> int:
+        """Delete an object; return the HTTP status, as `put` does."""
+        with self.translated(doing, "s3:DeleteObject"):
+            try:
+                self._client.delete_object(
+                    Bucket=self._location.bucket, Key=key, **condition
+                )
+            except self._client.exceptions.ClientError as error:
+                status = error_status(error)
+                if status in _REFUSALS and not is_missing_bucket(error):
+                    return status
+                raise
+            return HTTPStatus.OK
 
     def read(self, doing: str, key: str) -> Stored | None:
         """Return an object, complete and verified; None: there is none.

@@ -181,6 +181,7 @@ def synchronize(
 ) -> Result:
     """Put the parts together, and run them; raise S3SyncError."""
     from .exceptions import StoreError
+    from .session import Session
     from .state import State
     from .store import S3Store
     from .sync import Synchronization
@@ -199,15 +200,11 @@ def synchronize(
         pushed_by=socket.gethostname() if options.record_host else "",
     )
     state = State()
+    session = Session(
+        engine, store, state, scope=options.scope, pip_options=options.pip_options
+    )
     synchronization = Synchronization(
-        engine,
-        store,
-        state,
-        scope=options.scope,
-        policy=options.policy,
-        prune=options.prune,
-        force=options.force,
-        pip_options=options.pip_options,
+        session, policy=options.policy, prune=options.prune, force=options.force
     )
     # Looking writes nothing, not even a lock.
     with nullcontext() if surroundings.dry_run else state.locked():

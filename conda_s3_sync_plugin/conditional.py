@@ -65,6 +65,26 @@ class ConditionalWriter:
                 pause(attempt)
         raise unsettled(doing)
 
+    def delete(self, doing: str, key: str, *, etag: str) -> None:
+        """Delete an object while it is the version with this ETag; one that is gone is.
+
+        Not every server heeds a condition here, so that it is compared first. Raise
+        RemoteChangedError, and StoreError.
+        """
+        with self._bucket.translated(doing, "s3:GetObject"):
+            there = self._bucket.head(key)
+        if there is None:
+            return
+        if _etag(there) != etag:
+            raise _changed(doing)
+        form = self.conditions or Conditions.QUOTED
+        condition = {} if form is Conditions.NONE else _condition(etag, form)
+        status = self._bucket.delete(doing, key, condition)
+        if status == HTTPStatus.NOT_IMPLEMENTED:
+            status = self._bucket.delete(doing, key, {})
+        if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            raise _changed(doing)
+
     def _accept(
         self,
         doing: str,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .exceptions import LocationError
+from .versions import Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +20,16 @@ ARCHIVE = ".s3-sync"
 
 #: The name of the base environment in the bucket.
 ROOT = "root"
+
+#: How the time of a version is written in its key, in UTC: keys sort by it.
+STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
+
+#: What comes behind time and digest; the first one that fits counts.
+KINDS: Final = {
+    Kind.LOSER: ".loser.yml",
+    Kind.VERSION: ".yml",
+    Kind.DELETED: ".deleted",
+}
 
 #: S3's rule for new buckets, and the underscores and capitals of old ones.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
@@ -80,14 +91,20 @@ class Location:
                 return file.removesuffix(ending)
         return None
 
-    def history_key(self, name: str, modified: datetime, digest: str) -> str:
+    def history_prefix(self, name: str) -> str:
+        """Return what all keys in the history of an environment begin with."""
+        return f"{self.prefix}{ARCHIVE}/{name}/"
+
+    def history_key(
+        self, name: str, modified: datetime, digest: str, kind: Kind = Kind.VERSION
+    ) -> str:
         """Return the key of one version: the same one for the same content and time."""
-        stamp = modified.strftime("%Y%m%dT%H%M%S.%fZ")
-        return f"{self.prefix}{ARCHIVE}/{name}/{stamp}-{digest[:12]}.yml"
+        stamp = modified.strftime(STAMP)
+        return f"{self.history_prefix(name)}{stamp}-{digest[:12]}{KINDS[kind]}"
 
     def lock_key(self, name: str, digest: str, platform: str) -> str:
         """Return the key of the exact lock of one version for one platform."""
-        return f"{self.prefix}{ARCHIVE}/{name}/{digest[:12]}.{platform}.json"
+        return f"{self.history_prefix(name)}{digest[:12]}.{platform}.json"
 
     @property
     def probe_key(self) -> str:

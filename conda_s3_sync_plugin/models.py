@@ -220,6 +220,8 @@ class RemoteObject:
     platform: str = ""
     #: Written by a person or another program: no history entry of ours holds it.
     foreign: bool = False
+    #: The machine that has written it, if it has said so.
+    pushed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

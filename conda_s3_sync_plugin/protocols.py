@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from .models import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Step,
         Unknown,
     )
+    from .versions import Kept, Kind
 
 
 class Store(Protocol):
@@ -38,6 +39,11 @@ class Store(Protocol):
     #: How the server takes conditions; None: not known yet.  Settable, because what
     #: one run has found out need not be found out again.
     conditions: Conditions | None
+
+    @property
+    def ahead(self) -> timedelta:
+        """Return how far our clock is ahead of the server's, once it was listed."""
+        ...
 
     @property
     def identity(self) -> str:
@@ -60,8 +66,30 @@ class Store(Protocol):
         """
         ...
 
-    def keep(self, name: str, document: Document) -> None:
-        """Add a version to the history; one that is there already is left alone."""
+    def delete(self, name: str, *, etag: str) -> None:
+        """Delete an environment file, if it is still the version with this ETag.
+
+        Raise RemoteChangedError where it is not; one that is gone is fine.
+        """
+        ...
+
+    def keep(self, name: str, document: Document, kind: Kind = ...) -> None:
+        """Add a version to the history; one that is there already is left alone.
+
+        Or one that has lost a conflict, or the statement that it was deleted.
+        """
+        ...
+
+    def history(self, name: str) -> tuple[Kept, ...]:
+        """Return all that the history of an environment has, the oldest first."""
+        ...
+
+    def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
+        """Return a version in the history, or a statement; None: it is gone."""
+        ...
+
+    def discard(self, name: str, kept: Kept) -> None:
+        """Delete an object from the history."""
         ...
 
     def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:

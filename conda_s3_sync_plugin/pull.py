@@ -19,24 +19,18 @@ if TYPE_CHECKING:
     from .keeping import Keeper
     from .models import Applied, Export
     from .observe import Sight
-    from .protocols import Engine, Store
-    from .state import Memory
+    from .protocols import Engine
+    from .session import Session
 
 
 class Puller:
     """Make environments what the bucket says, and share what a solve has found."""
 
     def __init__(
-        self,
-        engine: Engine,
-        store: Store,
-        memory: Memory,
-        keeper: Keeper,
-        *,
-        prune: bool,
-        pull_only: bool,
+        self, session: Session, keeper: Keeper, *, prune: bool, pull_only: bool
     ) -> None:
-        self._engine, self._store, self._memory = engine, store, memory
+        self._engine, self._store = session.engine, session.store
+        self._memory = session.memory
         self._keeper = keeper
         self._prune, self._pull_only = prune, pull_only
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from .archive import kept_at
 from .bucket import WRITE_ID, Bucket, bare
 from .conditional import ConditionalWriter
 from .location import ROOT, name_problem
 from .models import Listed, Listing, RemoteObject, Unknown
 from .s3client import Access
+from .versions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .bucket import Stored
     from .location import Location
     from .models import Conditions, Document
+    from .versions import Kept
 
 #: The time of the environment itself: older than any upload of it.
 _MODIFIED = "conda-env-last-modified"
@@ -67,6 +70,11 @@ class S3Store:
         self._writer.conditions = known
 
     @property
+    def ahead(self) -> timedelta:
+        """How far our clock is ahead of the server's, once something was listed."""
+        return self._bucket.ahead
+
+    @property
     def identity(self) -> str:
         """Return what tells this location from all others, without credentials."""
         endpoint = self._bucket.endpoint
@@ -102,13 +110,7 @@ class S3Store:
         stored = self._bucket.read(self._doing("read", name, key), key)
         if stored is None:
             return None
-        return RemoteObject(
-            stored.etag,
-            stored.body,
-            _modified(stored),
-            stored.metadata.get(_PLATFORM, ""),
-            foreign=WRITE_ID not in stored.metadata,
-        )
+        return _remote(stored)
 
     def put(self, name: str, document: Document, *, replaces: str | None) -> str:
         """Write an environment file and return its ETag.
@@ -123,11 +125,40 @@ class S3Store:
             replaces=replaces,
         )
 
-    def keep(self, name: str, document: Document) -> None:
+    def delete(self, name: str, *, etag: str) -> None:
+        """Delete an environment file, if it is still the version with this ETag.
+
+        Raise RemoteChangedError where it is not; one that is gone is fine.
+        """
+        key = self._key(name)
+        self._writer.delete(self._doing("delete", name, key), key, etag=etag)
+
+    def keep(self, name: str, document: Document, kind: Kind = Kind.VERSION) -> None:
         """Add a version to the history; one that is there already is left alone."""
-        key = self._location.history_key(name, document.modified, document.digest)
+        key = self._location.history_key(name, document.modified, document.digest, kind)
         doing = self._doing("write the history of", name, key)
         self._bucket.add(doing, self._request(key, document))
+
+    def history(self, name: str) -> tuple[Kept, ...]:
+        """Return all that the history of an environment has, the oldest first."""
+        prefix = self._location.history_prefix(name)
+        doing = self._doing("list the history of", name, prefix)
+        found = (
+            kept_at(self._location, name, entry["Key"], entry["LastModified"])
+            for entry in self._bucket.list(doing, prefix)
+        )
+        return tuple(sorted(filter(None, found), key=lambda kept: kept.modified))
+
+    def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
+        """Return a version in the history, or a statement; None: it is gone."""
+        doing = self._doing("read the history of", name, kept.key)
+        stored = self._bucket.read(doing, kept.key)
+        return _remote(stored) if stored else None
+
+    def discard(self, name: str, kept: Kept) -> None:
+        """Delete an object from the history."""
+        doing = self._doing("delete from the history of", name, kept.key)
+        self._bucket.delete(doing, kept.key, {})
 
     def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:
         """Return the lock of one version for one platform; None: there is none."""
@@ -161,6 +192,17 @@ class S3Store:
         }
         given = {key: value for key, value in metadata.items() if value}
         return self._bucket.request(key, document.body, "application/yaml", given)
+
+
+def _remote(stored: Stored) -> RemoteObject:
+    return RemoteObject(
+        stored.etag,
+        stored.body,
+        _modified(stored),
+        stored.metadata.get(_PLATFORM, ""),
+        foreign=WRITE_ID not in stored.metadata,
+        pushed_by=unquote(stored.metadata.get(_PUSHED_BY, "")),
+    )
 
 
 def _modified(stored: Stored) -> datetime:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from .apply import Applier
-from .envfile import parse
 from .exceptions import (
     LocalChangedError,
     RemoteChangedError,
@@ -26,10 +23,9 @@ from .models import (
     Outcome,
     Policy,
     Result,
-    Scope,
     Unknown,
 )
-from .observe import Observer, Sight, collisions
+from .observe import Sight, collisions
 from .plan import check_sides, plan
 
 if TYPE_CHECKING:
@@ -37,16 +33,13 @@ if TYPE_CHECKING:
 
     from .apply import Job
     from .models import Baseline, Listing, Step
-    from .protocols import Engine, Store, Watcher
-    from .state import Memory, State
+    from .protocols import Watcher
+    from .session import Session
 
 log = logging.getLogger(__name__)
 
 #: How often one environment is planned anew because somebody else was faster.
 _ATTEMPTS = 3
-
-#: Transfers are small, and wait for the network.
-_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +55,16 @@ class Synchronization:
 
     def __init__(
         self,
-        engine: Engine,
-        store: Store,
-        state: State,
+        session: Session,
         *,
-        scope: Scope | None = None,
         policy: Policy | None = None,
         prune: bool = True,
         force: bool = False,
-        pip_options: bool = False,
     ) -> None:
-        self._engine, self._store, self._state = engine, store, state
-        self._scope, self._policy = scope or Scope(), policy or Policy()
+        self._session = session
+        self._engine, self._store = session.engine, session.store
+        self._policy = policy or Policy()
         self._prune, self._force = prune, force
-        self._parse = partial(parse, pip_options=pip_options)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
 
     def run(self, watcher: Watcher, *, dry_run: bool = False) -> Result:
         """Bring both sides into step, environment by environment.
@@ -85,21 +73,13 @@ class Synchronization:
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
-        wait = True
-        try:
-            listing, memory = self._open()
-            planned = self._plan(listing, memory)
+        with self._session.opened() as listing:
+            planned = self._plan(listing)
             watcher.plan(planned.steps)
             if dry_run:
                 outcomes = [Outcome(step) for step in planned.steps]
             else:
-                outcomes = self._apply(planned, memory, watcher)
-        except KeyboardInterrupt:
-            wait = False  # a server that does not answer keeps nobody here
-            raise
-        finally:
-            # Where the run was broken off, nobody waits for what has not begun.
-            self._pool.shutdown(wait, cancel_futures=True)
+                outcomes = self._apply(planned, watcher)
         return Result(
             self._store.identity,
             tuple(sorted(outcomes, key=lambda outcome: outcome.step.name)),
@@ -107,26 +87,18 @@ class Synchronization:
             dry_run,
         )
 
-    def _open(self) -> tuple[Listing, Memory]:
-        """List the bucket while the environments here are looked for."""
-        listing = self._pool.submit(self._store.list)
-        self._observer = Observer(self._engine, self._scope, self._parse)
-        found = listing.result()
-        memory = self._state.memory(self._store.identity, str(self._engine.root))
-        self._store.conditions = self._store.conditions or memory.conditions
-        return found, memory
-
-    def _plan(self, listing: Listing, memory: Memory) -> Plan:
-        names = {*listing.environments, *memory.baselines, *self._scope.names}
-        names = {name for name in names if self._observer.takes_part(name)}
-        names |= self._observer.names
+    def _plan(self, listing: Listing) -> Plan:
+        observer, memory = self._session.observer, self._session.memory
+        names = {*listing.environments, *memory.baselines, *self._session.scope.names}
+        names = {name for name in names if observer.takes_part(name)}
+        names |= observer.names
         objects = {
-            name: self._pool.submit(self._store.get, name)
+            name: self._session.pool.submit(self._store.get, name)
             for name in names & listing.environments.keys()
             if _is_news(listing.environments[name], memory.baselines.get(name))
         }
         sights = {
-            name: self._observer.sight(
+            name: observer.sight(
                 name,
                 memory.baselines.get(name),
                 listing.environments.get(name),
@@ -134,7 +106,7 @@ class Synchronization:
             )
             for name in sorted(names)
         }
-        present = self._observer.everything | listing.environments.keys()
+        present = observer.everything | listing.environments.keys()
         for name, reason in collisions(present).items():
             if name in sights:
                 sights[name] = replace(sights[name], here=reason)
@@ -145,13 +117,10 @@ class Synchronization:
             check_sides(others, self._store.identity)
         return Plan(tuple(plan(observations, self._policy)), sights)
 
-    def _apply(self, planned: Plan, memory: Memory, watcher: Watcher) -> list[Outcome]:
+    def _apply(self, planned: Plan, watcher: Watcher) -> list[Outcome]:
+        memory = self._session.memory
         applier = Applier(
-            self._engine,
-            self._store,
-            memory,
-            self._pool,
-            parse=self._parse,
+            self._session,
             prune=self._prune,
             pull_only=self._policy.direction is Direction.PULL,
         )
@@ -162,19 +131,14 @@ class Synchronization:
         outcomes = []
         for step, job in zip(steps, jobs, strict=True):
             watcher.start(step)
-            outcomes.append(self._finish(step, job, applier, memory))
+            outcomes.append(self._finish(step, job, applier))
             watcher.finish(outcomes[-1])
         with contextlib.suppress(StateError):  # it can be found out again
             memory.remember_conditions(self._store.conditions)
         return outcomes
 
     def _finish(
-        self,
-        step: Step,
-        job: Job,
-        applier: Applier,
-        memory: Memory,
-        attempts: int = _ATTEMPTS,
+        self, step: Step, job: Job, applier: Applier, attempts: int = _ATTEMPTS
     ) -> Outcome:
         """See one job to its end; who loses a race looks again, and plans again."""
         try:
@@ -185,11 +149,12 @@ class Synchronization:
         except Exception as error:  # a mistake of ours must not stop the others
             return self._failed(step, error)
         try:
-            step, sight = self._look_again(step.name, memory)
+            sight = self._session.look_again(step.name)
+            (step,) = plan([sight.observation], self._policy)
         except Exception as error:
             return self._failed(step, error)
         job = applier.begin(step, sight)
-        return self._finish(step, job, applier, memory, attempts - 1)
+        return self._finish(step, job, applier, attempts - 1)
 
     @staticmethod
     def _failed(step: Step, error: Exception) -> Outcome:
@@ -197,20 +162,9 @@ class Synchronization:
             log.info("%s failed", step.name, exc_info=error)
         return Outcome(step, error=error)
 
-    def _look_again(self, name: str, memory: Memory) -> tuple[Step, Sight]:
-        remote = self._store.get(name)
-        sight = self._observer.sight(
-            name,
-            memory.baselines.get(name),
-            Listed(remote.etag, len(remote.body)) if remote else None,
-            lambda: remote,
-        )
-        (step,) = plan([sight.observation], self._policy)
-        return step, sight
-
     def _warnings(self, listing: Listing, outcomes: Sequence[Outcome]) -> list[str]:
-        refused = {} if self._scope.names else listing.refused
-        warnings = self._observer.warnings.copy()
+        refused = {} if self._session.scope.names else listing.refused
+        warnings = self._session.observer.warnings.copy()
         warnings += [f"{key} is left alone: {why}" for key, why in refused.items()]
         pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
         if pushed and self._store.conditions is Conditions.NONE:
@@ -218,7 +172,7 @@ class Synchronization:
                 "this S3 server cannot refuse a write that comes too late: of two at "
                 "the same moment one wins, and the history keeps both"
             )
-        return [*self._state.warnings, *warnings]
+        return [*self._session.state.warnings, *warnings]
 
 
 def _is_news(listed: Listed | Unknown, baseline: Baseline | None) -> bool:

@@ -13,6 +13,7 @@ from fakes import MemoryBucket, MemoryStore
 
 from conda_s3_sync_plugin.envfile import parse
 from conda_s3_sync_plugin.models import Action, Direction, Policy, Prefer, Scope
+from conda_s3_sync_plugin.session import Session
 from conda_s3_sync_plugin.state import State
 from conda_s3_sync_plugin.sync import Synchronization
 
@@ -127,14 +128,15 @@ class FakeMachine:
         self.log.clear()
         self.watcher = Recorder()
         return Synchronization(
-            self.engine,
-            self.store,
-            self.state,
-            scope=scope or Scope(frozenset(names)),
+            self.session(scope or Scope(frozenset(names))),
             policy=Policy(Prefer(prefer), Direction(direction)),
             prune=prune,
             force=force,
         ).run(self.watcher, dry_run=dry_run)
+
+    def session(self, scope: Scope) -> Session:
+        """Begin a command."""
+        return Session(self.engine, self.store, self.state, scope=scope)
 
     def run(self, hook: Hook, **options: Any) -> Result:
         """Run with a hook, and be whole again afterwards, even after a crash."""
@@ -173,7 +175,7 @@ class FakeMachine:
 
     def history(self, name: str) -> set[str]:
         """Return the digests of all versions in the history."""
-        return {digest_of(there.body) for there in self.store.history(name)}
+        return {digest_of(there.body) for there in self.store.versions(name)}
 
     def did(self, *operations: str) -> Counter[str]:
         """Count operations of the last run; without any named, what has written."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from conda_s3_sync_plugin.archive import kept_at
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
-from conda_s3_sync_plugin.location import ARCHIVE, ROOT, Location, name_problem
+from conda_s3_sync_plugin.location import ROOT, Location, name_problem
 from conda_s3_sync_plugin.models import (
     Conditions,
     Listed,
@@ -18,11 +19,13 @@ from conda_s3_sync_plugin.models import (
     RemoteObject,
     Unknown,
 )
+from conda_s3_sync_plugin.versions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conda_s3_sync_plugin.models import Document
+    from conda_s3_sync_plugin.versions import Kept
 
     #: Called with an operation of the store and the name of an environment.
     Hook = Callable[[str, str], None]
@@ -67,6 +70,7 @@ class MemoryStore:
         self.bucket = bucket or MemoryBucket()
         self.location = location
         self.conditions: Conditions | None = None
+        self.ahead = timedelta(0)
         self.before: Hook | None = None
         self.after: Hook | None = None
         self.calls: Counter[str] = Counter()
@@ -122,12 +126,45 @@ class MemoryStore:
         self._end("put", name)
         return written.etag
 
-    def keep(self, name: str, document: Document) -> None:
+    def delete(self, name: str, *, etag: str) -> None:
+        """Delete an environment file, if it is the version with this ETag."""
+        self._begin("delete", name)
+        with self.bucket.lock:
+            there = self.bucket.objects.get(self._key(name))
+            if there and there.etag != etag:
+                raise RemoteChangedError(f"Cannot delete {name}: another was faster.")
+            self.bucket.objects.pop(self._key(name), None)
+        self._end("delete", name)
+
+    def keep(self, name: str, document: Document, kind: Kind = Kind.VERSION) -> None:
         """Add a version to the history."""
         self._begin("keep", name)
-        key = self.location.history_key(name, document.modified, document.digest)
+        key = self.location.history_key(name, document.modified, document.digest, kind)
         self.bucket.objects.setdefault(key, _stored(document))
         self._end("keep", name)
+
+    def history(self, name: str) -> tuple[Kept, ...]:
+        """Return all that the history of an environment has, the oldest first."""
+        self._begin("history", name)
+        prefix = self.location.history_prefix(name)
+        found = (
+            kept_at(self.location, name, key, self.bucket.objects[key].modified)
+            for key in sorted(self.bucket.objects)
+            if key.startswith(prefix)
+        )
+        self._end("history", name)
+        return tuple(sorted(filter(None, found), key=lambda kept: kept.modified))
+
+    def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
+        """Return a version in the history, or a statement; None: it is gone."""
+        self._begin("get_kept", name)
+        return self.bucket.objects.get(kept.key)
+
+    def discard(self, name: str, kept: Kept) -> None:
+        """Delete an object from the history."""
+        self._begin("discard", name)
+        self.bucket.objects.pop(kept.key, None)
+        self._end("discard", name)
 
     def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:
         """Return the lock of one version for one platform; None: there is none."""
@@ -145,9 +182,9 @@ class MemoryStore:
         self.bucket.objects.setdefault(key, stored)
         self._end("put_lock", name)
 
-    def history(self, name: str) -> tuple[RemoteObject, ...]:
-        """Return all versions of an environment in the history, the oldest first."""
-        folder = f"{self.location.prefix}{ARCHIVE}/{name}/"
+    def versions(self, name: str) -> tuple[RemoteObject, ...]:
+        """Return all versions in a history, the oldest first, without counting it."""
+        folder = self.location.history_prefix(name)
         return tuple(
             self.bucket.objects[key]
             for key in sorted(self.bucket.objects)

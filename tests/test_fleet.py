@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from conda_s3_sync_plugin import sync
+from conda_s3_sync_plugin import session
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Fleet(RuleBasedStateMachine):
 
 
 def test_nothing_is_lost_and_all_converge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "ThreadPoolExecutor", InlineExecutor)
+    monkeypatch.setattr(session, "ThreadPoolExecutor", InlineExecutor)
     # Power does not fail here, and waiting for disks is most of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     profile = PROFILES[os.environ.get("FLEET", "ci")]

@@ -18,7 +18,7 @@ from fake_machine import (
     make_pair,
 )
 
-from conda_s3_sync_plugin import sync
+from conda_s3_sync_plugin import session
 from conda_s3_sync_plugin.envfile import render
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def here(machine: FakeMachine, versions: Versions) -> Versions:
 def test_killed_anywhere_the_next_run_converges_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "ThreadPoolExecutor", InlineExecutor)
+    monkeypatch.setattr(session, "ThreadPoolExecutor", InlineExecutor)
     # Power does not fail here, and waiting for disks is most of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     number, is_whole = 0, False
@@ -129,7 +129,7 @@ def test_killed_anywhere_the_next_run_converges_and_nothing_is_lost(
 def test_a_run_that_is_broken_off_begins_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "ThreadPoolExecutor", LateExecutor)
+    monkeypatch.setattr(session, "ThreadPoolExecutor", LateExecutor)
     a, _ = make_pair(tmp_path)
     for name in ("one", "three", "two"):
         a.engine.edit(name, {"numpy": "1"})

@@ -1,0 +1,79 @@
+"""What every command begins with: both sides, and what is remembered of them."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .envfile import parse
+from .models import Listed, Scope
+from .observe import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .models import Listing
+    from .observe import Sight
+    from .protocols import Engine, Store
+    from .state import Memory, State
+
+#: Transfers are small, and wait for the network.
+_THREADS = 8
+
+
+class Session:
+    """One location and one conda installation, for one command.
+
+    `pip_options`: files in the bucket may give pip options and local files.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        state: State,
+        *,
+        scope: Scope | None = None,
+        pip_options: bool = False,
+    ) -> None:
+        self.engine, self.store, self.state = engine, store, state
+        self.scope = scope or Scope()
+        self.parse = partial(parse, pip_options=pip_options)
+        self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
+        self.observer: Observer
+        self.memory: Memory
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Listing]:
+        """List the bucket while the environments here are looked for.
+
+        Raise StoreError where it cannot be listed, and StateError. Afterwards, nobody
+        waits for what has not begun.
+        """
+        wait = True
+        try:
+            listing = self.pool.submit(self.store.list)
+            self.observer = Observer(self.engine, self.scope, self.parse)
+            found = listing.result()
+            root = str(self.engine.root)
+            self.memory = self.state.memory(self.store.identity, root)
+            known = self.store.conditions or self.memory.conditions
+            self.store.conditions = known
+            yield found
+        except KeyboardInterrupt:
+            wait = False  # a server that does not answer keeps nobody here
+            raise
+        finally:
+            self.pool.shutdown(wait, cancel_futures=True)
+
+    def look_again(self, name: str) -> Sight:
+        """See both sides of one environment as they are by now; raise StoreError."""
+        remote = self.store.get(name)
+        return self.observer.sight(
+            name,
+            self.memory.baselines.get(name),
+            Listed(remote.etag, len(remote.body)) if remote else None,
+            lambda: remote,
+        )
