@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from .download import Download, download_version
 from .exceptions import S3SyncError
 from .keeping import Keeper
-from .models import Action, Baseline
+from .models import Baseline
 from .observe import Here, There, read
 from .pull import Puller, prefix_of
+from .removal import Remover
+from .words import Action
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -41,10 +43,9 @@ class Applier:
 
     def __init__(self, session: Session, *, prune: bool, pull_only: bool) -> None:
         self._session = session
-        self._engine, self._store = session.engine, session.store
-        self._memory = session.memory
-        self._keeper = Keeper(self._store, self._engine.platform, pull_only=pull_only)
+        self._keeper = Keeper(session, pull_only=pull_only)
         self._puller = Puller(session, self._keeper, prune=prune, pull_only=pull_only)
+        self._remover = Remover(session, self._keeper)
         self._downloads: list[tuple[Sight, Future[Download]]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
@@ -53,27 +54,40 @@ class Applier:
         if action is Action.FORGET:
             return partial(self._forget, sight.name)
         if action is Action.PULL and isinstance(there, There):
-            download = self._session.pool.submit(
-                download_version,
-                self._store,
-                sight.name,
-                there,
-                self._engine.platform,
-                self._session.parse,
-            )
-            self._downloads.append((sight, download))
-            return lambda: self._puller.pull(sight, download.result())
+            return self._begin_pull(step, sight, there)
         if action is Action.PUSH and isinstance(here, Here):
-            if here.export is None:
-                return partial(self._push_again, sight, here)
-            export = here.export
-            upload = self._session.pool.submit(self._push, sight, here, export)
-            return lambda: self._finish_push(sight, here, export, upload.result())
+            return self._begin_push(step, sight, here)
+        if action is Action.DELETE_REMOTE and isinstance(there, There):
+            return partial(self._remover.delete_remote, sight, there)
+        if action is Action.DELETE_LOCAL and isinstance(here, Here):
+            return partial(self._remover.delete_local, sight, here)
         if action in (Action.NOTHING, Action.ADOPT) and (
             isinstance(here, Here) and isinstance(there, There)
         ):
             return partial(self._remember, sight, here, there)
         return tuple
+
+    def _begin_pull(self, step: Step, sight: Sight, there: There) -> Job:
+        session = self._session
+        download = session.pool.submit(
+            download_version,
+            session.store,
+            sight.name,
+            there,
+            session.engine.platform,
+            session.parse,
+        )
+        self._downloads.append((sight, download))
+        return lambda: self._puller.pull(
+            sight, download.result(), is_conflict=step.is_conflict
+        )
+
+    def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
+        if here.export is None:
+            return partial(self._push_again, step, sight, here)
+        export = here.export
+        upload = self._session.pool.submit(self._push, step, sight, here, export)
+        return lambda: self._finish_push(sight, here, export, *upload.result())
 
     def fetch_ahead(self) -> None:
         """Fetch the packages of all pulls at once, as far as their locks tell them."""
@@ -85,15 +99,15 @@ class Applier:
         # Only a head start: whatever fails now fails again where it is told.
         with contextlib.suppress(S3SyncError):
             locks = [
-                (prefix_of(self._engine, sight), lock)
+                (prefix_of(self._session.engine, sight), lock)
                 for sight, lock in pulls
-                if lock and lock.platform == self._engine.platform
+                if lock and lock.platform == self._session.engine.platform
             ]
             if len(locks) > 1:
-                self._engine.fetch(locks)
+                self._session.engine.fetch(locks)
 
     def _forget(self, name: str) -> tuple[str, ...]:
-        self._memory.remember(name, None)
+        self._session.memory.remember(name, None)
         return ()
 
     def _remember(self, sight: Sight, here: Here, there: There) -> tuple[str, ...]:
@@ -108,33 +122,39 @@ class Applier:
             max(here.version.modified, there.version.modified),
             sight.elsewhere,
         )
-        self._memory.remember(sight.name, baseline)
+        self._session.memory.remember(sight.name, baseline)
         return ()
 
-    def _push_again(self, sight: Sight, here: Here) -> tuple[str, ...]:
+    def _push_again(self, step: Step, sight: Sight, here: Here) -> tuple[str, ...]:
         """Push an environment that is as it was the last time, and so was not read."""
-        export = read(self._engine, here.env, sight.elsewhere)
-        etag = self._push(sight, here, export)
-        return self._finish_push(sight, here, export, etag)
+        export = read(self._session.engine, here.env, sight.elsewhere)
+        pushed = self._push(step, sight, here, export)
+        return self._finish_push(sight, here, export, *pushed)
 
-    def _push(self, sight: Sight, here: Here, export: Export) -> str:
-        """Write an environment to the bucket, and return the ETag of its file.
+    def _push(
+        self, step: Step, sight: Sight, here: Here, export: Export
+    ) -> tuple[str, tuple[str, ...]]:
+        """Write an environment to the bucket; return the ETag of its file, and notes.
 
-        What it replaces there is in the history first: a baseline has the ETag of only
-        what was written by us, or seen and kept; anything else is kept now.
+        What it replaces there is in the history first.
         """
-        there = sight.there if isinstance(sight.there, There) else None
-        if there and there.fetched:
-            self._keeper.keep(sight.name, there.fetched)
-        document = self._keeper.publish(sight.name, export, here.version.modified)
-        replaces = there.etag if there else None
-        return self._store.put(sight.name, document, replaces=replaces)
+        notes = self._keeper.keep_remote(sight, is_loser=step.is_conflict)
+        modified = self._session.by_the_server(here.version.modified)
+        document = self._keeper.publish(sight.name, export, modified)
+        replaces = sight.there.etag if isinstance(sight.there, There) else None
+        etag = self._session.store.put(sight.name, document, replaces=replaces)
+        return etag, notes
 
     def _finish_push(
-        self, sight: Sight, here: Here, export: Export, etag: str
+        self,
+        sight: Sight,
+        here: Here,
+        export: Export,
+        etag: str,
+        notes: tuple[str, ...],
     ) -> tuple[str, ...]:
         digest, modified = export.file.digest, here.version.modified
         elsewhere = export.lock.elsewhere
         baseline = Baseline(digest, here.env.stamp, digest, etag, modified, elsewhere)
-        self._memory.remember(sight.name, baseline)
-        return export.warnings
+        self._session.memory.remember(sight.name, baseline)
+        return (*notes, *export.warnings)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .bucket import TRIES, WRITE_ID, bare, pause, unsettled
 from .exceptions import RemoteChangedError
-from .models import Conditions
+from .words import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

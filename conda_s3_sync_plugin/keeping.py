@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from .lockfile import render_lock
 from .models import Document
-from .observe import Here
+from .observe import Here, There
+from .versions import SHORT, Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .models import Export
+    from .models import Export, Version
     from .observe import Fetched, Sight
-    from .protocols import Store
+    from .session import Session
 
 
 class Keeper:
@@ -22,26 +23,57 @@ class Keeper:
     `pull_only`: what others wrote is left to those who write to the bucket anyway.
     """
 
-    def __init__(self, store: Store, platform: str, *, pull_only: bool) -> None:
-        self._store, self._platform = store, platform
+    def __init__(self, session: Session, *, pull_only: bool) -> None:
+        self._session, self._store = session, session.store
+        self._platform = session.engine.platform
         self._pull_only = pull_only
 
-    def publish(self, name: str, export: Export, modified: datetime) -> Document:
+    def publish(
+        self,
+        name: str,
+        export: Export,
+        modified: datetime,
+        kind: Kind = Kind.VERSION,
+    ) -> Document:
         """Write the lock and the history entry of what an environment is."""
         file = export.file
         body = render_lock(export.lock)
         self._store.put_lock(name, file.digest, self._platform, body)
         document = Document(file.body, file.digest, modified, self._platform)
-        self._store.keep(name, document)
+        self._store.keep(name, document, kind)
         return document
 
-    def keep_local(self, sight: Sight) -> None:
-        """Keep what is going to be overwritten here, unless it was in step."""
+    def keep_local(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
+        """Keep what is going to be overwritten here, unless it was in step.
+
+        Return in words where one that has lost a conflict is to be found.
+        """
         here, old = sight.here, sight.baseline
         if not isinstance(here, Here) or here.export is None:
-            return
+            return ()
         if old is None or old.local != here.version.digest:
-            self.publish(sight.name, here.export, here.version.modified)
+            kind = Kind.LOSER if is_loser else Kind.VERSION
+            self.publish(sight.name, here.export, here.version.modified, kind)
+        return self._whereabouts(sight.name, here.version) if is_loser else ()
+
+    def keep_remote(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
+        """Keep what is going to be overwritten in the bucket, unless it was in step.
+
+        A baseline has the ETag of only what was written by us, or seen and kept. Return
+        in words where one that has lost a conflict is to be found.
+        """
+        there = sight.there
+        if not isinstance(there, There) or not there.fetched:
+            return ()
+        self.keep(sight.name, there.fetched, Kind.LOSER if is_loser else Kind.VERSION)
+        return self._whereabouts(sight.name, there.version) if is_loser else ()
+
+    def _whereabouts(self, name: str, version: Version) -> tuple[str, ...]:
+        command, short = self._session.command, version.digest[:SHORT]
+        return (
+            f"the other version is kept as {short}; see it: {command} --history {name}",
+            f"and to bring it back: {command} --restore {name}@{short}",
+        )
 
     def keep_foreign(self, name: str, fetched: Fetched) -> bool:
         """Keep what another program wrote: it does not do that itself.
@@ -54,8 +86,8 @@ class Keeper:
             self.keep(name, fetched)
         return True
 
-    def keep(self, name: str, fetched: Fetched) -> None:
+    def keep(self, name: str, fetched: Fetched, kind: Kind = Kind.VERSION) -> None:
         """Keep what is in the bucket."""
         remote, digest = fetched.remote, fetched.file.digest
         document = Document(remote.body, digest, remote.modified, remote.platform)
-        self._store.keep(name, document)
+        self._store.keep(name, document, kind)

@@ -3,61 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from .words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
-
-class Word(str, Enum):
-    """A word of the command line, of settings or of reports."""
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-class Prefer(Word):
-    """Which side wins where both have changed."""
-
-    NEWEST = "newest"
-    LOCAL = "local"
-    REMOTE = "remote"
-    NONE = "none"
-
-
-class Direction(Word):
-    """Which ways environments may travel."""
-
-    BOTH = "both"
-    PUSH = "push"
-    PULL = "pull"
-
-
-class Action(Word):
-    """What is done about one environment."""
-
-    PUSH = "push"
-    PULL = "pull"
-    ADOPT = "adopt"
-    NOTHING = "nothing"
-    FORGET = "forget"
-    CONFLICT = "conflict"
-    HOLD = "hold"
-    SKIP = "skip"
-    DELETE_LOCAL = "delete-local"
-    DELETE_REMOTE = "delete-remote"
-
-
-class Conditions(Word):
-    """How an S3 server takes `If-Match`, as far as it is known."""
-
-    QUOTED = "quoted"
-    BARE = "bare"
-    NONE = "none"
+    from .versions import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +190,8 @@ class Observation:
     baseline: Baseline | None = None
     #: The history states that the version in the baseline was deleted on purpose.
     deleted: bool = False
+    #: Nobody's to remove.
+    is_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +213,10 @@ class Policy:
     prefer: Prefer = Prefer.NEWEST
     direction: Direction = Direction.BOTH
     delete: bool = False
+    #: How far the clock here is ahead of the server's; None: not noticeably.
+    ahead: timedelta | None = None
+    #: UTC, by the server's clock: nothing was changed after that. None: not known.
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +231,13 @@ class Step:
     #: UTC: when the version that travels was made.
     modified: datetime | None = None
     hint: str = ""
+    #: The other name of a renamed environment: the old one of a new, and vice versa.
+    partner: str = ""
+
+    @property
+    def is_conflict(self) -> bool:
+        """Tell whether both sides had changed, and one of them loses."""
+        return self.row in (4, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +248,8 @@ class Outcome:
     #: What did not go as exactly as hoped, in words.
     notes: tuple[str, ...] = ()
     error: Exception | None = None
+    #: What the step would change, where that was asked for.
+    difference: Difference | None = None
 
     @property
     def is_settled(self) -> bool:

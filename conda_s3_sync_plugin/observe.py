@@ -66,6 +66,8 @@ class Sight:
     here: Here | Unknown | None
     there: There | Unknown | None
     baseline: Baseline | None
+    #: The history states that the version in the baseline was deleted on purpose.
+    deleted: bool = False
 
     @property
     def elsewhere(self) -> Mapping[str, str]:
@@ -81,16 +83,22 @@ class Sight:
         if told and told.is_interrupted and isinstance(here, Version):
             # What an interrupted pull has left is nobody's work: pull again.
             told = replace(told, local=here.digest)
-        return Observation(self.name, here, there, told)
+        is_base = self.name == ROOT
+        return Observation(self.name, here, there, told, self.deleted, is_base)
 
 
 class Observer:
     """Look at both sides, and read only what has changed since the last time."""
 
     def __init__(
-        self, engine: Engine, scope: Scope, parse: Callable[[bytes], EnvFile]
+        self,
+        engine: Engine,
+        scope: Scope,
+        parse: Callable[[bytes], EnvFile],
+        is_deleted: Callable[[str, str], bool],
     ) -> None:
         self._engine, self._scope, self._parse = engine, scope, parse
+        self._is_deleted = is_deleted
         self._prefixes: dict[str, list[Path]] = defaultdict(list)
         self._left_out: set[str] = set()
         #: Environments that could never take part, and why.
@@ -155,10 +163,19 @@ class Observer:
         try:
             here = self._here(name, baseline)
             there = self._there(listed, baseline, fetch)
+            deleted = (
+                there is None
+                and baseline is not None
+                and isinstance(here, Here)
+                and here.version.digest == baseline.local
+                and self._is_deleted(name, baseline.remote)
+            )
+        except S3SyncError as error:
+            return Sight(name, _unknown(error), None, baseline)
         except Exception as error:  # a mistake of ours must not stop the others
             log.info("%s cannot be observed", name, exc_info=error)
             return Sight(name, _unknown(error), None, baseline)
-        return Sight(name, here, there, baseline)
+        return Sight(name, here, there, baseline, deleted)
 
     def _here(self, name: str, baseline: Baseline | None) -> Here | Unknown | None:
         place = self._place(name)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from .exceptions import UsageError
 from .location import ROOT, Location, name_problem
-from .models import Direction, Policy, Prefer, Scope
+from .models import Policy, Scope
 from .settings import SETTINGS
+from .words import Direction, Prefer
 
 if TYPE_CHECKING:
     from argparse import Namespace

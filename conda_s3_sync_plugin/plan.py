@@ -10,11 +10,12 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .exceptions import SafetyError
-from .models import Action, Direction, Observation, Prefer, Step, Unknown, Version
+from .models import Observation, Step, Unknown, Version
+from .words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from .models import Policy, Side
 
@@ -61,8 +62,9 @@ def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
     steps = []
     for seen in sorted(observations, key=lambda seen: seen.name):
         step = reconcile(seen)
-        step = _prefer(step, seen, policy.prefer)
-        step = _delete(step, seen) if policy.delete else _create_again(step)
+        step = _prefer(step, seen, policy)
+        may_go = policy.delete and not seen.is_base
+        step = _delete(step, seen) if may_go else _create_again(step)
         steps.append(_hold_back(step, policy.direction))
     return steps
 
@@ -123,22 +125,25 @@ def _are_equal(local: Side, remote: Side) -> bool:
     )
 
 
-def _prefer(step: Step, seen: Observation, prefer: Prefer) -> Step:
+def _prefer(step: Step, seen: Observation, policy: Policy) -> Step:
     """Settle a conflict as the user prefers; equal times settle nothing."""
-    local, remote = seen.local, seen.remote
+    local, remote, prefer = seen.local, seen.remote, policy.prefer
     if step.action is not Action.CONFLICT:
         return step
     if not isinstance(local, Version) or not isinstance(remote, Version):
         raise AssertionError(f"a conflict needs two sides: {seen}")
     push = replace(step, action=Action.PUSH, modified=local.modified)
     pull = replace(step, action=Action.PULL, modified=remote.modified)
+    here, there = _times(local, remote, policy)
+    if prefer is Prefer.MERGE:
+        return replace(step, action=Action.MERGE, modified=None)
     if prefer is Prefer.LOCAL:
         return replace(push, reason=f"{step.reason}; this side is preferred")
     if prefer is Prefer.REMOTE:
         return replace(pull, reason=f"{step.reason}; the bucket is preferred")
-    if prefer is Prefer.NEWEST and local.modified > remote.modified:
+    if prefer is Prefer.NEWEST and here > there:
         return replace(push, reason=f"{step.reason}; last changed here")
-    if prefer is Prefer.NEWEST and local.modified < remote.modified:
+    if prefer is Prefer.NEWEST and here < there:
         return replace(pull, reason=f"{step.reason}; last changed in the bucket")
     tie = "" if prefer is Prefer.NONE else "; both at the same time"
     return replace(
@@ -147,6 +152,18 @@ def _prefer(step: Step, seen: Observation, prefer: Prefer) -> Step:
         modified=None,
         hint=f"Settle it with -n {step.name} --prefer local, or --prefer remote.",
     )
+
+
+def _times(
+    local: Version, remote: Version, policy: Policy
+) -> tuple[datetime, datetime]:
+    """Return when both sides were changed, by one clock: the server's."""
+    here, there = local.modified, remote.modified
+    if policy.ahead:
+        here -= policy.ahead
+    if policy.now:  # what lies in the future was not made there
+        here, there = min(here, policy.now), min(there, policy.now)
+    return here, there
 
 
 def _delete(step: Step, seen: Observation) -> Step:
@@ -165,7 +182,7 @@ def _create_again(step: Step) -> Step:
             reason="missing here",
             modified=None,
             hint="It comes back because the bucket still has it. To be rid of it, "
-            f"delete {step.name}.yml in the bucket, too.",
+            "remove it again, and run this with --delete.",
         )
     if step.action is Action.DELETE_LOCAL:
         return replace(
@@ -174,7 +191,7 @@ def _create_again(step: Step) -> Step:
             reason="missing in the bucket",
             modified=None,
             hint="It goes back because this machine still has it. To be rid of it, "
-            f"remove it here, too: conda env remove -n {step.name}",
+            f"conda env remove -n {step.name}, and run this with --delete.",
         )
     return step
 
@@ -183,34 +200,11 @@ def _hold_back(step: Step, direction: Direction) -> Step:
     """Keep back what travels the other way; a conflict stays one for whoever looks."""
     wrong = {
         Direction.BOTH: (),
-        Direction.PUSH: (Action.PULL, Action.DELETE_LOCAL),
-        Direction.PULL: (Action.PUSH, Action.DELETE_REMOTE),
+        Direction.PUSH: (Action.PULL, Action.DELETE_LOCAL, Action.MERGE),
+        Direction.PULL: (Action.PUSH, Action.DELETE_REMOTE, Action.MERGE),
     }[direction]
     if step.action not in wrong:
         return step
-    kept = Action.CONFLICT if step.row in (4, 9) else Action.HOLD
+    kept = Action.CONFLICT if step.is_conflict else Action.HOLD
     reason = f"{step.reason} (--{direction}-only)"
     return replace(step, action=kept, reason=reason, modified=None, hint="")
-
-
-def check_sides(observations: Iterable[Observation], location: str) -> None:
-    """Raise SafetyError where one side has lost all of several known environments.
-
-    That is what a disk that is not mounted looks like, or a bucket that was emptied.
-    """
-    known = [
-        seen
-        for seen in observations
-        if seen.baseline is not None and not seen.baseline.is_interrupted
-    ]
-    if len(known) < 2:
-        return
-    here = any(seen.local is not None for seen in known)
-    there = any(seen.remote is not None for seen in known)
-    if here == there:
-        return
-    place, other = ("this machine", location) if there else (location, "this machine")
-    raise SafetyError(
-        f"All {len(known)} known environments are gone from {place}; nothing was done.",
-        hint=f"If that is meant, and {other} shall bring them back, use --force.",
-    )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from .models import (
         Applied,
-        Conditions,
         Document,
         EnvFile,
         Export,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         Unknown,
     )
     from .versions import Kept, Kind
+    from .words import Conditions
 
 
 class Store(Protocol):
@@ -152,6 +152,15 @@ class Engine(Protocol):
         `begin` is called when all is fetched, right before anything is changed; where
         it raises, nothing is. Into base, things are only added. Where it raises after
         that, conda's part of the environment is as it was, or whole.
+        """
+        ...
+
+    def remove(
+        self, name: str, prefix: Path, *, begin: Callable[[], None] = ...
+    ) -> None:
+        """Remove an environment; `begin` is called right before that.
+
+        Where it raises, nothing is. Never base, a frozen or an active environment.
         """
         ...
 

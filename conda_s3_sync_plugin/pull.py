@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .exceptions import LocalChangedError, S3SyncError, StoreError
+from .alteration import Alteration
+from .exceptions import LocalChangedError, StoreError
 from .location import ROOT
 from .lockfile import render_lock
 from .models import Baseline, LocalEnv
@@ -29,35 +29,27 @@ class Puller:
     def __init__(
         self, session: Session, keeper: Keeper, *, prune: bool, pull_only: bool
     ) -> None:
-        self._engine, self._store = session.engine, session.store
-        self._memory = session.memory
+        self._session = session
         self._keeper = keeper
         self._prune, self._pull_only = prune, pull_only
 
-    def pull(self, sight: Sight, download: Download) -> tuple[str, ...]:
-        """Make the environment here what the bucket says; return what differs."""
+    def pull(
+        self, sight: Sight, download: Download, *, is_conflict: bool = False
+    ) -> tuple[str, ...]:
+        """Make the environment here what the bucket says; return what differs.
+
+        `is_conflict`: what is here now has lost one.
+        """
         name, remote = sight.name, download.fetched.remote
-        prefix = prefix_of(self._engine, sight)
+        prefix = prefix_of(self._session.engine, sight)
         is_kept = self._keeper.keep_foreign(name, download.fetched)
-        self._keeper.keep_local(sight)
-        has_begun = False
-
-        def begin() -> None:
-            """Note that from now on the prefix may be half of something."""
-            nonlocal has_begun
-            if not self._is_unchanged(sight, prefix):
-                raise LocalChangedError(
-                    f"{prefix} has just been changed by another program."
-                )
-            has_begun = True
-            old = sight.baseline.local if sight.baseline else ""
-            self._memory.remember(name, Baseline(old, "", "", "", remote.modified))
-
+        kept = self._keeper.keep_local(sight, is_loser=is_conflict)
         file = download.fetched.file
         if file.pinned is None and not remote.foreign:
             file = replace(file, pinned=())  # ours would say
-        try:
-            applied = self._engine.apply(
+        alteration = Alteration(self._session, sight, prefix, remote.modified)
+        with alteration.noting_failure():
+            applied = self._session.engine.apply(
                 name,
                 prefix,
                 file,
@@ -65,26 +57,10 @@ class Puller:
                 modified=remote.modified,
                 origin=remote.platform,
                 prune=self._prune,
-                begin=begin,
+                begin=alteration.begin,
             )
-        except BaseException:
-            if has_begun:
-                with contextlib.suppress(S3SyncError):
-                    self._remember_failure(sight, prefix)
-            raise
         more = self._finish(name, prefix, download, applied, is_kept)
-        return (*download.notes, *applied.given_up, *applied.notes, *more)
-
-    def _remember_failure(self, sight: Sight, prefix: Path) -> None:
-        """Note what a failed pull has left: to be pulled again, and nobody's edit."""
-        if self._is_unchanged(sight, prefix):
-            self._memory.remember(sight.name, sight.baseline)
-            return
-        env = self._engine.look(sight.name, prefix)
-        if isinstance(env, LocalEnv):
-            digest = read(self._engine, env).file.digest
-            left = Baseline(digest, env.stamp, "", "", env.modified)
-            self._memory.remember(sight.name, left)
+        return (*kept, *download.notes, *applied.given_up, *applied.notes, *more)
 
     def _finish(
         self,
@@ -95,10 +71,10 @@ class Puller:
         is_kept: bool,
     ) -> tuple[str, ...]:
         """Learn what the environment is now, and share what a solve has found."""
-        env = self._engine.look(name, prefix)
+        env = self._session.engine.look(name, prefix)
         if not isinstance(env, LocalEnv):
             raise LocalChangedError(f"{prefix} has just been removed.")
-        export = read(self._engine, env, applied.elsewhere)
+        export = read(self._session.engine, env, applied.elsewhere)
         remote, digest = download.fetched.remote, download.fetched.file.digest
         notes: tuple[str, ...] = ()
         try:
@@ -118,7 +94,7 @@ class Puller:
             remote.modified,
             applied.elsewhere,
         )
-        self._memory.remember(name, baseline)
+        self._session.memory.remember(name, baseline)
         return notes
 
     def _share_lock(
@@ -128,18 +104,12 @@ class Puller:
 
         What was given up is in the lock: the next machine has to be told, too.
         """
-        platform, digest = self._engine.platform, download.fetched.file.digest
+        platform, digest = self._session.engine.platform, download.fetched.file.digest
         was_locked = download.lock is not None and download.lock.platform == platform
         is_mirror = self._prune and name != ROOT
         if is_mirror and not was_locked and not self._pull_only:
             lock = replace(export.lock, digest=digest, notes=applied.given_up)
-            self._store.put_lock(name, digest, platform, render_lock(lock))
-
-    def _is_unchanged(self, sight: Sight, prefix: Path) -> bool:
-        env = self._engine.look(sight.name, prefix)
-        if isinstance(sight.here, Here):
-            return isinstance(env, LocalEnv) and env.stamp == sight.here.env.stamp
-        return env is None
+            self._session.store.put_lock(name, digest, platform, render_lock(lock))
 
 
 def prefix_of(engine: Engine, sight: Sight) -> Path:

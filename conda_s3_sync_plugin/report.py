@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from .exceptions import PipError, hint_of, summary_of
-from .models import Action, Outcome
+from .words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .models import Result, Step
+    from .models import Outcome, Result, Step
 
 #: Raised with each change of the document that programs could stumble over.
 JSON_FORMAT: Final = 1

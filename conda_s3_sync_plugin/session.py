@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .envfile import parse
 from .models import Listed, Scope
 from .observe import Observer
+from .timeline import is_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from .protocols import Engine, Store
     from .state import Memory, State
 
+#: Less than that is how far a request and whole seconds may lead astray.
+_NOTICEABLE = timedelta(seconds=2)
+
 #: Transfers are small, and wait for the network.
 _THREADS = 8
 
@@ -26,7 +31,8 @@ _THREADS = 8
 class Session:
     """One location and one conda installation, for one command.
 
-    `pip_options`: files in the bucket may give pip options and local files.
+    `pip_options`: files in the bucket may give pip options and local files. `deletes`:
+    environments may be removed. `command`: how people run this, for what they are told.
     """
 
     def __init__(
@@ -37,9 +43,13 @@ class Session:
         *,
         scope: Scope | None = None,
         pip_options: bool = False,
+        deletes: bool = False,
+        command: str = "conda s3-sync",
     ) -> None:
         self.engine, self.store, self.state = engine, store, state
         self.scope = scope or Scope()
+        self.command = command
+        self._deletes = deletes
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
         self.observer: Observer
@@ -55,7 +65,12 @@ class Session:
         wait = True
         try:
             listing = self.pool.submit(self.store.list)
-            self.observer = Observer(self.engine, self.scope, self.parse)
+            self.observer = Observer(
+                self.engine,
+                self.scope,
+                self.parse,
+                self._is_deleted if self._deletes else lambda name, digest: False,
+            )
             found = listing.result()
             root = str(self.engine.root)
             self.memory = self.state.memory(self.store.identity, root)
@@ -67,6 +82,23 @@ class Session:
             raise
         finally:
             self.pool.shutdown(wait, cancel_futures=True)
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """Return how far our clock is ahead of the server's, if that is noticeable."""
+        ahead = self.store.ahead
+        return ahead if abs(ahead) > _NOTICEABLE else None
+
+    def now(self) -> datetime:
+        """Return the time by the server's clock."""
+        return datetime.now(timezone.utc) - (self.ahead or timedelta(0))
+
+    def by_the_server(self, modified: datetime) -> datetime:
+        """Return a time of our clock by the server's: not later than now."""
+        return min(modified - (self.ahead or timedelta(0)), self.now())
+
+    def _is_deleted(self, name: str, digest: str) -> bool:
+        return is_deleted(self.store.history(name), digest)
 
     def look_again(self, name: str) -> Sight:
         """See both sides of one environment as they are by now; raise StoreError."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from .atomic import replace_file
 from .exceptions import StateError
 from .locking import lock
-from .models import Baseline, Conditions
+from .models import Baseline
+from .words import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from .bucket import Stored
     from .location import Location
-    from .models import Conditions, Document
+    from .models import Document
     from .versions import Kept
+    from .words import Conditions
 
 #: The time of the environment itself: older than any upload of it.
 _MODIFIED = "conda-env-last-modified"

@@ -15,18 +15,11 @@ from .exceptions import (
     StateError,
 )
 from .location import ROOT
-from .models import (
-    Action,
-    Conditions,
-    Direction,
-    Listed,
-    Outcome,
-    Policy,
-    Result,
-    Unknown,
-)
+from .models import Listed, Outcome, Policy, Result, Unknown
 from .observe import Sight, collisions
-from .plan import check_sides, plan
+from .plan import plan
+from .safety import check_sides
+from .words import Action, Conditions, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

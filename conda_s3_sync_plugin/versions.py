@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .models import Word
+from .words import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -128,8 +128,8 @@ class FakeEngine:
         env.modified = self.clock()
         self._stamp(env, env.modified)
 
-    def remove(self, name: str) -> None:
-        """Remove an environment."""
+    def drop(self, name: str) -> None:
+        """Remove an environment, as its user does."""
         del self.envs[self.prefix_for(name)]
 
     def env(self, name: str) -> FakeEnv:
@@ -226,6 +226,19 @@ class FakeEngine:
         env.modified = modified
         self._stamp(env)
         return applied
+
+    def remove(
+        self, name: str, prefix: Path, *, begin: Callable[[], None] = lambda: None
+    ) -> None:
+        self._begin("remove", name)
+        if self.envs[prefix].frozen:
+            raise EngineError(f"{prefix} is frozen, and stays as it is.")
+        begin()
+        env = self.envs[prefix]
+        env.packages = dict(list(env.packages.items())[: len(env.packages) // 2])
+        self._stamp(env)
+        self._begin("unlink", name)
+        del self.envs[prefix]
 
     def _solve(
         self, file: EnvFile, lock: Lock | None, origin: str

@@ -12,10 +12,11 @@ from fake_engine import START, FakeEngine
 from fakes import MemoryBucket, MemoryStore
 
 from conda_s3_sync_plugin.envfile import parse
-from conda_s3_sync_plugin.models import Action, Direction, Policy, Prefer, Scope
+from conda_s3_sync_plugin.models import Policy, Scope
 from conda_s3_sync_plugin.session import Session
 from conda_s3_sync_plugin.state import State
 from conda_s3_sync_plugin.sync import Synchronization
+from conda_s3_sync_plugin.words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

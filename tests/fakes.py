@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING
 from conda_s3_sync_plugin.archive import kept_at
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.location import ROOT, Location, name_problem
-from conda_s3_sync_plugin.models import (
-    Conditions,
-    Listed,
-    Listing,
-    RemoteObject,
-    Unknown,
-)
+from conda_s3_sync_plugin.models import Listed, Listing, RemoteObject, Unknown
 from conda_s3_sync_plugin.versions import Kind
+from conda_s3_sync_plugin.words import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from fleet_table import UNSURE, check_step, row_of
 
 from conda_s3_sync_plugin.envfile import parse, render
 from conda_s3_sync_plugin.exceptions import S3SyncError, SafetyError
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -85,7 +85,7 @@ class World:
             member.drafts[name] = digest
 
     def remove(self, member: Member, name: str) -> None:
-        member.engine.remove(name)
+        member.engine.drop(name)
         member.drafts.pop(name, None)
 
     def write(self, name: str, specs: Iterable[str], hours: float) -> None:

@@ -7,17 +7,9 @@ from datetime import datetime, timedelta, timezone
 from itertools import product
 from typing import TYPE_CHECKING
 
-from conda_s3_sync_plugin.models import (
-    Action,
-    Baseline,
-    Direction,
-    Observation,
-    Policy,
-    Prefer,
-    Unknown,
-    Version,
-)
+from conda_s3_sync_plugin.models import Baseline, Observation, Policy, Unknown, Version
 from conda_s3_sync_plugin.plan import plan
+from conda_s3_sync_plugin.words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,12 +157,14 @@ def expected(case: Case) -> Action:
             Prefer.LOCAL: "push",
             Prefer.REMOTE: "pull",
             Prefer.NONE: "conflict",
+            Prefer.MERGE: "merge",
         }[case.policy.prefer]
     ways = {
         "push": "push",
         "delete-remote": "push",
         "pull": "pull",
         "delete-local": "pull",
+        "merge": "both",
     }
     if case.policy.direction not in ("both", ways.get(word, case.policy.direction)):
         word = "conflict" if is_conflict else "hold"

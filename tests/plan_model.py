@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from conda_s3_sync_plugin.models import Action, Baseline, Observation, Policy, Version
+from conda_s3_sync_plugin.models import Baseline, Observation, Policy, Version
 from conda_s3_sync_plugin.plan import plan
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

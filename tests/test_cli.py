@@ -11,9 +11,10 @@ import pytest
 
 from conda_s3_sync_plugin import cli
 from conda_s3_sync_plugin.exceptions import StateError
-from conda_s3_sync_plugin.models import Action, Outcome, Prefer, Step
+from conda_s3_sync_plugin.models import Outcome, Step
 from conda_s3_sync_plugin.options import Surroundings
 from conda_s3_sync_plugin.settings import SETTINGS
+from conda_s3_sync_plugin.words import Action, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

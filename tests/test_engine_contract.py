@@ -71,7 +71,7 @@ def fake_world() -> World:
     def freeze(name: str) -> None:
         engine.env(name).frozen = True
 
-    return World(engine, freeze, engine.touch, engine.remove)
+    return World(engine, freeze, engine.touch, engine.drop)
 
 
 def real_world(lab: Lab) -> World:

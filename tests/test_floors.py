@@ -20,11 +20,13 @@ FLOORS = {
     "__init__": 0,
     "models": 0,
     "exceptions": 0,
-    "versions": 0,
+    "versions": -1,
+    "words": -2,
     "difference": 1,
     "archive": 2,
     "atomic": 1,
     "plan": 1,
+    "safety": 1,
     "location": 1,
     "settings": 1,
     "options": 1,
@@ -53,6 +55,7 @@ FLOORS = {
     "engines.linking": 2,
     "engines.rollback": 2,
     "engines.ladder": 2,
+    "engines.library": 2,
     "engines.fit": 2,
     "engines.abstract": 2,
     "engines.choice": 2,
@@ -74,6 +77,8 @@ FLOORS = {
     "apply": 3,
     "keeping": 3,
     "pull": 3,
+    "alteration": 3,
+    "removal": 3,
     "session": 3,
     "timeline": 3,
     "sync": 3,
@@ -110,7 +115,7 @@ GUESTS = {
 }
 
 # What a decision may be made of: nothing that reads a clock, a disk or a network.
-PURE = {"plan", "models", "location"}
+PURE = {"plan", "safety", "models", "words", "versions", "difference", "location"}
 HARMLESS = {"__future__", "dataclasses", "enum", "re", "typing"}
 
 HEAVY = (*sorted(S3), "yaml")

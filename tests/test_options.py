@@ -9,9 +9,10 @@ import pytest
 from conda_s3_sync_plugin import cli, exceptions
 from conda_s3_sync_plugin.exceptions import S3SyncError, UsageError
 from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Direction, Policy, Prefer, Scope
+from conda_s3_sync_plugin.models import Policy, Scope
 from conda_s3_sync_plugin.options import Options
 from conda_s3_sync_plugin.settings import SETTINGS
+from conda_s3_sync_plugin.words import Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

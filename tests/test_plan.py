@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from plan_cases import CASES, EXTRA_ROWS, ROWS, baselines, decide, expected, row_of
 
-from conda_s3_sync_plugin.models import Action, Direction, Observation, Policy, Unknown
+from conda_s3_sync_plugin.models import Observation, Policy, Unknown
 from conda_s3_sync_plugin.plan import plan
+from conda_s3_sync_plugin.words import Action, Direction
 
 
 def test_all_rows_of_the_table_are_met() -> None:

@@ -8,8 +8,8 @@ import pytest
 from plan_model import Guards, Model
 
 from conda_s3_sync_plugin import plan
-from conda_s3_sync_plugin.models import Action
 from conda_s3_sync_plugin.plan import Change
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from conda_s3_sync_plugin.models import Observation, Step

@@ -10,17 +10,10 @@ import pytest
 from plan_cases import CASES, NOON, decide, row_of
 
 from conda_s3_sync_plugin.exceptions import SafetyError
-from conda_s3_sync_plugin.models import (
-    Action,
-    Baseline,
-    Direction,
-    Observation,
-    Policy,
-    Prefer,
-    Unknown,
-    Version,
-)
-from conda_s3_sync_plugin.plan import check_sides, plan
+from conda_s3_sync_plugin.models import Baseline, Observation, Policy, Unknown, Version
+from conda_s3_sync_plugin.plan import plan
+from conda_s3_sync_plugin.safety import check_sides
+from conda_s3_sync_plugin.words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
     from conda_s3_sync_plugin.models import Side, Step

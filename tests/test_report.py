@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
-from conda_s3_sync_plugin.models import Action, Outcome, Result, Step
+from conda_s3_sync_plugin.models import Outcome, Result, Step
 from conda_s3_sync_plugin.report import Lines, age, is_success, summary
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,9 @@ import json
 from datetime import datetime, timezone
 
 from conda_s3_sync_plugin.exceptions import SafetyError, StoreError
-from conda_s3_sync_plugin.models import Action, Outcome, Result, Step
+from conda_s3_sync_plugin.models import Outcome, Result, Step
 from conda_s3_sync_plugin.report import JSON_FORMAT, Silence, document, failure
+from conda_s3_sync_plugin.words import Action
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
 HERE = "s3://bucket/team"

@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError
 from conda_s3_sync_plugin import s3errors
 from conda_s3_sync_plugin.exceptions import StoreError
 from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Conditions, Document
+from conda_s3_sync_plugin.models import Document
 from conda_s3_sync_plugin.s3errors import Operation, translated
 from conda_s3_sync_plugin.store import S3Store
+from conda_s3_sync_plugin.words import Conditions
 
 if TYPE_CHECKING:
     from pathlib import Path

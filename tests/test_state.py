@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from conda_s3_sync_plugin.exceptions import StateError
-from conda_s3_sync_plugin.models import Baseline, Conditions
+from conda_s3_sync_plugin.models import Baseline
 from conda_s3_sync_plugin.state import STATE_FORMAT, Memory, State
+from conda_s3_sync_plugin.words import Conditions
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=timezone.utc)
 IN_STEP = Baseline("local", "stamp", "remote", "etag", NOON)

@@ -21,7 +21,7 @@ from fake_machine import (
     make_pair,
 )
 
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +194,7 @@ def test_removed_here_comes_back(pair: Pair, is_changed: bool) -> None:
     if is_changed:
         change(a)
         a.sync()
-    b.engine.remove("ml")
+    b.engine.drop("ml")
     result = b.sync()
     assert actions(result) == {"ml": Action.PULL}
     assert bool(result.outcomes[0].step.hint) != is_changed
@@ -217,7 +217,7 @@ def test_removed_from_the_bucket_goes_back(pair: Pair, is_changed: bool) -> None
 def test_row_14_removed_on_both_sides_is_forgotten(pair: Pair) -> None:
     a, b = pair
     in_step(a, b)
-    b.engine.remove("ml")
+    b.engine.drop("ml")
     delete_remote(b)
     assert actions(b.sync()) == {"ml": Action.FORGET}
     assert b.baseline("ml") is None

@@ -9,7 +9,7 @@ from fake_engine import START
 from fake_machine import LATER, Pair, actions, change, errors, is_quiet, make_pair
 
 from conda_s3_sync_plugin.exceptions import StoreError
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from fake_machine import (
 
 from conda_s3_sync_plugin.envfile import render
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from fake_machine import (
 )
 
 from conda_s3_sync_plugin.exceptions import EngineError, StateError, StoreError
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,7 +178,7 @@ def test_a_race_that_does_not_end_is_an_error(pair: Pair) -> None:
 def test_a_remote_version_that_was_never_read_may_change(pair: Pair) -> None:
     a, b = pair
     in_step(a, b)
-    b.engine.remove("ml")
+    b.engine.drop("ml")
     theirs = change(a)
     b.before = once("get", lambda: a.sync())
     assert actions(b.sync()) == {"ml": Action.PULL}

@@ -21,7 +21,8 @@ from fake_machine import (
 )
 
 from conda_s3_sync_plugin.exceptions import SafetyError
-from conda_s3_sync_plugin.models import Action, Conditions, Scope
+from conda_s3_sync_plugin.models import Scope
+from conda_s3_sync_plugin.words import Action, Conditions
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_one_lost_side_stops_the_run_unless_forced(pair: Pair) -> None:
     b.sync()
     objects = dict(b.bucket.objects)
     for name in ("ml", "other"):
-        b.engine.remove(name)
+        b.engine.drop(name)
     baselines = [b.baseline(name) for name in ("ml", "other")]
     with pytest.raises(SafetyError, match="2 known"):
         b.sync()
@@ -135,7 +136,7 @@ def test_outside_its_scope_nothing_is_touched(pair: Pair, scope: Scope) -> None:
     a.sync()
     b.engine.edit("changed", {"numpy": "2"})
     b.engine.edit("ours", {"numpy": "1"})
-    b.engine.remove("gone")
+    b.engine.drop("gone")
     del b.bucket.objects[b.store.location.key("gone")]
     gone = b.baseline("gone")
     assert actions(b.sync(scope=scope)) == {"ml": Action.PULL}
@@ -189,7 +190,7 @@ def test_a_name_that_was_only_remembered_confuses_nobody(pair: Pair) -> None:
     a, _ = pair
     a.engine.edit("ML", {"numpy": "1"})
     a.sync()
-    a.engine.remove("ML")
+    a.engine.drop("ML")
     del a.bucket.objects[a.store.location.key("ML")]
     a.engine.edit("ml", {"numpy": "1"})
     assert actions(a.sync()) == {"ML": Action.FORGET, "ml": Action.PUSH}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic
+import shutil
+from typing import TYPE_CHECKING
 
 from ..exceptions import EngineError
 from ..location import ROOT
@@ -13,20 +13,19 @@ from . import prefix as plain
 from .choice import Choice, GoneError
 from .fit import check_fit, lacking, moves_python
 from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes
-from .places import check_changeable
+from .library import Library
+from .places import check_changeable, check_removable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
     from ..models import EnvFile, Export, LocalEnv, Lock, Unknown
     from .places import Places
-    from .prefix import Record
 
 
-class AbstractEngine(ABC, Generic[P, S]):
+class AbstractEngine(Library[P, S]):
     """Read, make and change environments; how to solve and link is up to subclasses.
 
     `secrets`: variables that look like one are synchronized, too.
@@ -110,6 +109,22 @@ class AbstractEngine(ABC, Generic[P, S]):
                 done = Applied(tuple(notes), tuple(chosen.notes), chosen.elsewhere)
             extras.set_modified(prefix, modified)
         return done
+
+    def remove(
+        self, name: str, prefix: Path, *, begin: Callable[[], None] = lambda: None
+    ) -> None:
+        """Remove an environment; `begin` is called right before that.
+
+        Raise EngineError, also for what is never removed: base, and what is frozen or
+        active.
+        """
+        check_changeable(prefix, protects_frozen=self._protects_frozen)
+        check_removable(prefix, self.root)
+        with self._errors(f"{name} could not be removed"):
+            begin()
+            self._remove(prefix)
+            shutil.rmtree(prefix)
+            self._places.unregister(prefix)
 
     def _mirror(
         self, prefix: Path, file: EnvFile, chosen: Choice[P], *, prune: bool
@@ -237,59 +252,3 @@ class AbstractEngine(ABC, Generic[P, S]):
         except Exception:  # each library has its own
             return False
         return True
-
-    @abstractmethod
-    def _errors(self, what: str) -> AbstractContextManager[None]:
-        """Turn whatever the library raises into an EngineError of one line."""
-
-    @abstractmethod
-    def _requested(self, prefix: Path) -> list[str]:
-        """Return what the user has asked for in an environment, by package."""
-
-    @abstractmethod
-    def _spec(self, text: str) -> S:
-        """Read a spec as the library understands it."""
-
-    @abstractmethod
-    def _package(self, entry: Record) -> P:
-        """Turn an entry of a lock into what the library works with."""
-
-    @abstractmethod
-    def _name(self, package: P) -> str:
-        """Return the name of a package."""
-
-    @abstractmethod
-    def _download(self, packages: Sequence[P]) -> None:
-        """Bring packages into the cache, and verify them; raise GoneError, or worse."""
-
-    @abstractmethod
-    def _solve(self, specs: Sequence[S], channels: Sequence[str]) -> list[P]:
-        """Solve for a new environment; raise NoSolution."""
-
-    @abstractmethod
-    def _solve_addition(
-        self, prefix: Path, specs: Sequence[S], channels: Sequence[str]
-    ) -> list[P]:
-        """Solve for what an environment lacks, with all that it has staying as it is.
-
-        Raise NoSolution, or EngineError where something would have to change.
-        """
-
-    @abstractmethod
-    def _link(
-        self,
-        prefix: Path,
-        packages: Sequence[P],
-        requested: Sequence[str],
-        *,
-        prune: bool,
-    ) -> None:
-        """Leave exactly these packages in a prefix, new or not, or change nothing.
-
-        `requested` goes into the history as what the user asked for. Without `prune`,
-        what else is there stays.
-        """
-
-    @abstractmethod
-    def _relink(self, prefix: Path, names: Sequence[str]) -> None:
-        """Link installed packages anew, whose files are gone."""

@@ -107,6 +107,10 @@ class CondaEngine(AbstractEngine[PackageRecord, CondaSpec]):
         with guarded(prefix):
             mirror(prefix, packages, requested, prune=prune)
 
+    def _remove(self, prefix: Path) -> None:
+        with guarded(prefix):
+            mirror(prefix, (), (), prune=True)
+
     def _relink(self, prefix: Path, names: Sequence[str]) -> None:
         with guarded(prefix):
             relink(prefix, names)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic import replace_file
 from ..exceptions import EngineError
 from ..location import ROOT
 
@@ -89,6 +91,31 @@ class Places:
                 file.seek(0)
                 end = b"" if file.read()[-1:] in (b"", b"\n") else b"\n"
                 file.write(end + os.fsencode(os.path.normpath(prefix)) + b"\n")
+
+    def unregister(self, prefix: Path) -> None:
+        """Take an environment off the list."""
+        real = os.path.realpath(prefix)
+        with contextlib.suppress(OSError, ValueError):
+            lines = self.registry.read_bytes().splitlines(keepends=True)
+            kept = [
+                line
+                for line in lines
+                if os.path.realpath(os.fsdecode(line.strip())) != real
+            ]
+            if kept != lines:
+                replace_file(self.registry, b"".join(kept))
+
+
+def check_removable(prefix: Path, root: Path) -> None:
+    """Raise EngineError where an environment is in use, or the base of others."""
+    for place in filter(None, (os.environ.get("CONDA_PREFIX"), sys.prefix)):
+        if os.path.realpath(place) == os.path.realpath(prefix):
+            raise EngineError(
+                f"{prefix} is active, and stays.",
+                hint="Leave it (conda deactivate), and run the command again.",
+            )
+    if os.path.realpath(root) == os.path.realpath(prefix):
+        raise EngineError(f"{prefix} is the base environment, and stays.")
 
 
 def check_changeable(prefix: Path, *, protects_frozen: bool = True) -> None:

@@ -126,6 +126,9 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
         if self._registers:
             self._places.register(prefix)
 
+    def _remove(self, prefix: Path) -> None:
+        mirror(self._gateway, prefix, (), self._requests(prefix), {})
+
     def _relink(self, prefix: Path, names: Sequence[str]) -> None:
         packages = [
             self._package(plain.lockable(record)) for record in plain.records(prefix)

@@ -1,0 +1,77 @@
+"""A prefix that is about to be changed: what is remembered of it meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from .exceptions import LocalChangedError, S3SyncError
+from .models import Baseline, LocalEnv
+from .observe import Here, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from .observe import Sight
+    from .session import Session
+
+
+class Alteration:
+    """One change of one prefix.
+
+    Whatever it leaves when it is broken off, or fails, is nobody's edit, and must not
+    be pushed as one.
+    """
+
+    def __init__(
+        self, session: Session, sight: Sight, prefix: Path, modified: datetime
+    ) -> None:
+        self._engine, self._memory = session.engine, session.memory
+        self._sight, self._prefix = sight, prefix
+        self._modified = modified
+        self._has_begun = False
+
+    def begin(self) -> None:
+        """Note that from now on the prefix may be half of something.
+
+        Raise LocalChangedError where it is not what was observed any more.
+        """
+        if not self._is_unchanged():
+            raise LocalChangedError(
+                f"{self._prefix} has just been changed by another program."
+            )
+        self._has_begun = True
+        old = self._sight.baseline.local if self._sight.baseline else ""
+        half = Baseline(old, "", "", "", self._modified, self._sight.elsewhere)
+        self._memory.remember(self._sight.name, half)
+
+    @contextlib.contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Note what is left where the change fails: to be pulled again."""
+        try:
+            yield
+        except BaseException:
+            if self._has_begun:
+                with contextlib.suppress(S3SyncError):
+                    self._remember_failure()
+            raise
+
+    def _remember_failure(self) -> None:
+        name = self._sight.name
+        if self._is_unchanged():
+            self._memory.remember(name, self._sight.baseline)
+            return
+        env = self._engine.look(name, self._prefix)
+        if isinstance(env, LocalEnv):
+            digest = read(self._engine, env).file.digest
+            elsewhere = self._sight.elsewhere
+            left = Baseline(digest, env.stamp, "", "", env.modified, elsewhere)
+            self._memory.remember(name, left)
+
+    def _is_unchanged(self) -> bool:
+        env, here = self._engine.look(self._sight.name, self._prefix), self._sight.here
+        if isinstance(here, Here):
+            return isinstance(env, LocalEnv) and env.stamp == here.env.stamp
+        return env is None
