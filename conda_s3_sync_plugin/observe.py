@@ -70,6 +70,12 @@ class Sight:
     deleted: bool = False
 
     @property
+    def changed_here(self) -> bool:
+        """Tell whether it is new here, or not what it was."""
+        old = self.baseline.local if self.baseline else ""
+        return isinstance(self.here, Here) and self.here.version.digest != old
+
+    @property
     def elsewhere(self) -> Mapping[str, str]:
         """Return what this machine remembers for other platforms."""
         return self.baseline.elsewhere if self.baseline else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .exceptions import SafetyError
 from .words import Action
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .models import Observation, Step
+
+
+REMOVALS: Final = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
 
 
 def check_sides(observations: Iterable[Observation], location: str) -> None:
@@ -34,8 +37,7 @@ def check_sides(observations: Iterable[Observation], location: str) -> None:
 
 def check_deletions(steps: Iterable[Step], observations: Iterable[Observation]) -> None:
     """Raise SafetyError where more than half of the known environments would go."""
-    removals = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
-    names = [step.name for step in steps if step.action in removals]
+    names = [step.name for step in steps if step.action in REMOVALS]
     known = _known(observations)
     if names and len(names) * 2 > len(known):
         raise SafetyError(

@@ -5,24 +5,27 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .apply import Applier
 from .exceptions import (
+    EngineError,
     LocalChangedError,
     RemoteChangedError,
     S3SyncError,
     StateError,
 )
 from .location import ROOT
-from .models import Listed, Outcome, Policy, Result, Unknown
+from .looking import look
+from .models import Listed, Observation, Outcome, Policy, Result, Unknown
 from .observe import Sight, collisions
 from .plan import plan
-from .safety import check_sides
+from .safety import REMOVALS, check_deletions, check_sides
 from .words import Action, Conditions, Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from .apply import Job
     from .models import Baseline, Listing, Step
@@ -30,6 +33,15 @@ if TYPE_CHECKING:
     from .session import Session
 
 log = logging.getLogger(__name__)
+
+#: Pulls take long, and are done one after the other; what goes, goes last: under
+#: another name it may have to come first.
+_ORDER = {
+    Action.PULL: 1,
+    Action.MERGE: 1,
+    Action.DELETE_LOCAL: 2,
+    Action.DELETE_REMOTE: 2,
+}
 
 #: How often one environment is planned anew because somebody else was faster.
 _ATTEMPTS = 3
@@ -41,10 +53,15 @@ class Plan:
 
     steps: tuple[Step, ...]
     sights: dict[str, Sight]
+    #: All that was ever in step, whether it takes part or not; base apart.
+    known: tuple[Observation, ...]
 
 
 class Synchronization:
-    """One run: over one location and one conda installation."""
+    """One run: over one location and one conda installation.
+
+    `confirm` is asked before environments are removed here.
+    """
 
     def __init__(
         self,
@@ -53,32 +70,47 @@ class Synchronization:
         policy: Policy | None = None,
         prune: bool = True,
         force: bool = False,
+        confirm: Callable[[Sequence[Step]], bool] = lambda steps: True,
     ) -> None:
         self._session = session
         self._engine, self._store = session.engine, session.store
         self._policy = policy or Policy()
         self._prune, self._force = prune, force
+        self._confirm = confirm
 
-    def run(self, watcher: Watcher, *, dry_run: bool = False) -> Result:
+    def run(
+        self, watcher: Watcher, *, dry_run: bool = False, in_detail: bool = False
+    ) -> Result:
         """Bring both sides into step, environment by environment.
 
+        A dry run only tells what it would do; `in_detail`, with all that would change.
         Raise StoreError where the bucket cannot be listed, StateError, and SafetyError
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
         with self._session.opened() as listing:
+            ahead, now = self._session.ahead, self._session.now()
+            self._policy = replace(self._policy, ahead=ahead, now=now)
             planned = self._plan(listing)
-            watcher.plan(planned.steps)
-            if dry_run:
-                outcomes = [Outcome(step) for step in planned.steps]
+            if dry_run or in_detail:
+                watcher.plan(planned.steps)
+                outcomes = self._look(planned, in_detail=in_detail)
             else:
+                planned = self._confirmed(planned)
+                watcher.plan(planned.steps)
                 outcomes = self._apply(planned, watcher)
         return Result(
             self._store.identity,
             tuple(sorted(outcomes, key=lambda outcome: outcome.step.name)),
             tuple(self._warnings(listing, outcomes)),
-            dry_run,
+            dry_run or in_detail,
         )
+
+    def _look(self, planned: Plan, *, in_detail: bool) -> list[Outcome]:
+        if not in_detail:
+            return [Outcome(step) for step in planned.steps]
+        sights = planned.sights
+        return [look(self._session, step, sights[step.name]) for step in planned.steps]
 
     def _plan(self, listing: Listing) -> Plan:
         observer, memory = self._session.observer, self._session.memory
@@ -104,11 +136,51 @@ class Synchronization:
             if name in sights:
                 sights[name] = replace(sights[name], here=reason)
         observations = [sight.observation for sight in sights.values()]
+        # Base is always here: it says nothing about a disk that is gone.
+        known = [seen for seen in observations if not seen.is_base]
+        known += self._left_out(listing, names)
         if not self._force:
-            # Base is always here: it says nothing about a disk that is gone.
-            others = [seen for seen in observations if seen.name != ROOT]
-            check_sides(others, self._store.identity)
-        return Plan(tuple(plan(observations, self._policy)), sights)
+            check_sides(known, self._store.identity)
+        return Plan(tuple(plan(observations, self._policy)), sights, tuple(known))
+
+    def _left_out(self, listing: Listing, names: Collection[str]) -> list[Observation]:
+        """Return what else is known, as far as it can be told without a look."""
+        here = self._session.observer.everything
+        unseen = Unknown("left out")
+        return [
+            Observation(
+                name,
+                unseen if name in here else None,
+                unseen if name in listing.environments else None,
+                baseline,
+            )
+            for name, baseline in self._session.memory.baselines.items()
+            if name not in names and name != ROOT
+        ]
+
+    def _confirmed(self, planned: Plan) -> Plan:
+        """Ask whether environments may be removed here; leave them alone if not.
+
+        Raise SafetyError where it is not even worth asking.
+        """
+        if not self._force:
+            check_deletions(planned.steps, planned.known)
+        removals = [
+            step for step in planned.steps if step.action is Action.DELETE_LOCAL
+        ]
+        if not removals or self._confirm(removals):
+            return planned
+        refused = {
+            step: replace(
+                step,
+                action=Action.SKIP,
+                reason=f"{step.reason}, and not confirmed",
+                hint="-y removes it here without a question.",
+            )
+            for step in removals
+        }
+        steps = tuple(refused.get(step, step) for step in planned.steps)
+        return replace(planned, steps=steps)
 
     def _apply(self, planned: Plan, watcher: Watcher) -> list[Outcome]:
         memory = self._session.memory
@@ -117,14 +189,16 @@ class Synchronization:
             prune=self._prune,
             pull_only=self._policy.direction is Direction.PULL,
         )
-        # Pulls last: they take long, and are done one after the other.
-        steps = sorted(planned.steps, key=lambda step: step.action is Action.PULL)
+        steps = sorted(planned.steps, key=lambda step: _ORDER.get(step.action, 0))
         jobs = [applier.begin(step, planned.sights[step.name]) for step in steps]
         applier.fetch_ahead()
-        outcomes = []
+        outcomes: list[Outcome] = []
         for step, job in zip(steps, jobs, strict=True):
             watcher.start(step)
-            outcomes.append(self._finish(step, job, applier))
+            if partner := _failed_partner(step, outcomes):
+                outcomes.append(Outcome(step, error=_kept_for(partner)))
+            else:
+                outcomes.append(self._finish(step, job, applier))
             watcher.finish(outcomes[-1])
         with contextlib.suppress(StateError):  # it can be found out again
             memory.remember_conditions(self._store.conditions)
@@ -143,9 +217,12 @@ class Synchronization:
             return self._failed(step, error)
         try:
             sight = self._session.look_again(step.name)
-            (step,) = plan([sight.observation], self._policy)
+            (again,) = plan([sight.observation], self._policy)
         except Exception as error:
             return self._failed(step, error)
+        if again.action in REMOVALS and again.action is not step.action:
+            return Outcome(step, error=_other_than_planned(step.name))
+        step = replace(again, partner=step.partner)
         job = applier.begin(step, sight)
         return self._finish(step, job, applier, attempts - 1)
 
@@ -159,6 +236,7 @@ class Synchronization:
         refused = {} if self._session.scope.names else listing.refused
         warnings = self._session.observer.warnings.copy()
         warnings += [f"{key} is left alone: {why}" for key, why in refused.items()]
+        warnings += self._skew(outcomes)
         pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
         if pushed and self._store.conditions is Conditions.NONE:
             warnings.append(
@@ -166,6 +244,41 @@ class Synchronization:
                 "the same moment one wins, and the history keeps both"
             )
         return [*self._session.state.warnings, *warnings]
+
+    def _skew(self, outcomes: Iterable[Outcome]) -> list[str]:
+        """Name a clock that is wrong, where a time is written or has decided."""
+        steps = [outcome.step for outcome in outcomes]
+        matters = any(step.is_conflict or step.action is Action.PUSH for step in steps)
+        ahead = self._session.ahead
+        if ahead is None or not matters:
+            return []
+        seconds = round(abs(ahead).total_seconds())
+        way = "ahead of" if ahead > timedelta(0) else "behind"
+        return [
+            f"the clock of this machine is {seconds} seconds {way} the server's: times "
+            "are taken by the server's"
+        ]
+
+
+def _failed_partner(step: Step, outcomes: Iterable[Outcome]) -> str:
+    """Return the new name of what is to go, where it has not come to be."""
+    if step.action not in REMOVALS or not step.partner:
+        return ""
+    done = {outcome.step.name for outcome in outcomes if outcome.is_settled}
+    return "" if step.partner in done else step.partner
+
+
+def _kept_for(partner: str) -> EngineError:
+    return EngineError(
+        f"It stays, because {partner}, its new name, could not be brought about.",
+        hint="The next run tries both again.",
+    )
+
+
+def _other_than_planned(name: str) -> RemoteChangedError:
+    return RemoteChangedError(
+        f"{name} has changed meanwhile.", hint="Run the command again."
+    )
 
 
 def _is_news(listed: Listed | Unknown, baseline: Baseline | None) -> bool:

@@ -77,6 +77,7 @@ FLOORS = {
     "apply": 3,
     "keeping": 3,
     "pull": 3,
+    "looking": 3,
     "alteration": 3,
     "removal": 3,
     "session": 3,
