@@ -165,11 +165,14 @@ def execute(
 
 def refuse(error: Exception, location: str | None, *, json: bool, dry_run: bool) -> int:
     """End a run that cannot begin: raise its error, or print that as a document."""
+    from .engines.privacy import forget_secrets
+    from .location import shown
     from .report import failure
 
     if not json:
+        forget_secrets(error)
         raise error
-    _print_json(failure(error, location or "", dry_run=dry_run))
+    _print_json(failure(error, shown(location or ""), dry_run=dry_run))
     return int(getattr(error, "return_code", 1))
 
 

@@ -56,7 +56,7 @@ class Location:
         segments = [segment for segment in path if segment]
         if not _BUCKET.fullmatch(bucket):
             raise LocationError(
-                f"{text!r} names no bucket.",
+                f"{shown(text)!r} names no bucket.",
                 hint="Write BUCKET or BUCKET/PATH, for example my-bucket/team.",
             )
         if {".", ".."} & set(segments):
@@ -110,6 +110,12 @@ class Location:
     def probe_key(self) -> str:
         """Return the key on which it is tried out how a server takes conditions."""
         return f"{self.prefix}{ARCHIVE}/.probe"
+
+
+def shown(text: str) -> str:
+    """Return a location without the keys that other programs take in front of it."""
+    keys, _, rest = text.strip().removeprefix("s3://").rpartition("@")
+    return rest if ":" in keys else text
 
 
 def name_problem(name: str) -> str:

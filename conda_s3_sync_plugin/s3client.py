@@ -6,6 +6,7 @@ a fifth of a second, and whoever just constructs a store must not pay it.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,10 @@ def connect(access: Access, bucket: str) -> Connection:
     import botocore.session
     from botocore.config import Config
 
+    # What it tells of each request has session tokens in it, and an endpoint's login.
+    log = logging.getLogger("botocore")
+    log.setLevel(max(log.getEffectiveLevel(), logging.INFO))
+
     operation = Operation("set up the access to S3", bucket, profile=access.profile)
     with translated(operation):
         core = botocore.session.Session(profile=access.profile)
@@ -76,13 +81,13 @@ def connect(access: Access, bucket: str) -> Connection:
             if endpoint:
                 # Only now is it known: the endpoint may come from the configuration.
                 made = client(**_plain_checksums(configured))
-        except ValueError as error:
+        except ValueError:
             # The endpoint is no URL, or the region no host name: not echoed, because
             # the URL may hold a password.
             raise StoreError(
                 f"Cannot {operation.doing}: the endpoint URL or the region is wrong.",
                 hint="An endpoint URL is like https://s3.example.com.",
-            ) from error
+            ) from None
     return Connection(made, endpoint)
 
 

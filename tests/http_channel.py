@@ -7,18 +7,27 @@ from base64 import b64encode
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "tk-123-abc"
-LOGIN = f"Basic {b64encode(b'joe:s3cret').decode()}"
+
+
+def basic(login: str) -> str:
+    """Return the header of a login that is `USER:PASSWORD`, as in an address."""
+    return f"Basic {b64encode(unquote(login).encode()).decode()}"
+
+
+LOGIN = basic("joe:s3cret")
 
 
 class HttpChannel:
     """A channel at `url`; at `private_url` too, and at `/private` for nobody.
 
-    At `password_url` it is there for one user, and 401 for anybody else. `requests` are
+    At `password_url` it is there for one user, and 401 for anybody else; `let_in` makes
+    that more of them. `requests` are
     the paths asked for, `logins` what came as Authorization. `broken` maps file names
     to what is sent for them instead of what is there: bytes, or an HTTP status.
     """
@@ -27,6 +36,7 @@ class HttpChannel:
         self.requests: list[str] = []
         self.logins: list[str] = []
         self.broken: dict[str, bytes | int] = {}
+        self.tokens, self.users = {TOKEN}, {LOGIN}
         handler = partial(Handler, self, directory=str(folder))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         # Told to stop, it looks up every 10 ms.
@@ -37,6 +47,15 @@ class HttpChannel:
         self.url = f"http://{self.host}/channel"
         self.private_url = f"http://{self.host}/t/{TOKEN}/private"
         self.password_url = f"http://joe:s3cret@{self.host}/guarded"
+
+    def let_in(self, token: str, login: str) -> tuple[str, str]:
+        """Accept a token, and a login; return the addresses with them."""
+        self.tokens.add(token)
+        self.users.add(basic(login))
+        return (
+            f"http://{self.host}/t/{token}/private",
+            f"http://{login}@{self.host}/guarded",
+        )
 
     def close(self) -> None:
         """Stop, and free the port."""
@@ -61,7 +80,7 @@ class Handler(SimpleHTTPRequestHandler):
         if login:
             self.channel.logins.append(login)
         broken = self.channel.broken.get(self.path.rpartition("/")[2])
-        if self.path.startswith("/guarded/") and login != LOGIN:
+        if self.path.startswith("/guarded/") and login not in self.channel.users:
             self.send_error(401)
         elif isinstance(broken, int):
             self.send_error(broken)
@@ -75,7 +94,8 @@ class Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """Return the file behind a path; a channel without its token is not there."""
-        for start in ("/channel/", "/guarded/", "/guarded2/", f"/t/{TOKEN}/private/"):
+        private = [f"/t/{token}/private/" for token in self.channel.tokens]
+        for start in ("/channel/", "/guarded/", "/guarded2/", *private):
             if path.startswith(start):
                 return super().translate_path(path.removeprefix(start.rstrip("/")))
         return super().translate_path("/no-such-channel")

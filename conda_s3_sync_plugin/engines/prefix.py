@@ -167,7 +167,8 @@ def _channels(packages: Iterable[Record]) -> list[str]:
 
 def channel_name(url: str) -> str:
     """Return what everybody calls a channel, or its address without any login."""
-    url = without_credentials(url)
+    # With a slash: that is what ends a token.
+    url = without_credentials(f"{url}/").removesuffix("/")
     for pattern, name in _CHANNEL_NAMES:
         if match := pattern.fullmatch(url):
             return match.expand(name)

@@ -13,27 +13,53 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
+#: What parameters are called that let somebody in.
+_PARAMETER_NAME = r"[\w-]*(?:key|token|secret|sig\w*|p(?:ass)?wo?r?d)"
+
 #: A value with a login or a token in an address, or among its parameters.
 _SECRET_VALUE = re.compile(
-    r"://(?!git@)\S*@|://\S*/t/|[?&;](?:\w*(?:key|token|secret|sig\w*|p(?:ass)?wo?r?d))=",
-    re.IGNORECASE,
+    rf"://(?!git@)\S*@|://\S*/t/|[?&;]{_PARAMETER_NAME}=", re.IGNORECASE
+)
+
+#: What a token looks like, by those who hand them out; a password on a command line,
+#: or among the words for a database.
+_KNOWN_SECRET = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|"
+    r"\b(?:gh[a-z]_|github_pat_|glpat-|pypi-|sk-|xox[a-z]-)[\w-]{16}|"
+    r"\beyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY|"
+    r"(?:^|[\s-])(?:password|passwd|pwd|token|secret)=\S"
 )
 
 #: `user:password@`. Not the `git@` of ssh, which is the same for everybody, and needed.
 _LOGIN = re.compile(r"//(?!git@[^/@\s]*(?:[/\s]|$))[^/\s]+@")
 
-#: `/t/TOKEN` of a conda channel, or what may as well be folders on a disk.
-_TOKEN = re.compile(r"(file:\S*|(?<!\S)/\S*)|/t/[^/\s]+(?=/)")
+#: `/t/TOKEN` of a conda channel, or what may as well be folders on a disk. It may end
+#: the name of a channel in a spec.
+_TOKEN = re.compile(r"""(file:\S*|(?<!\S)/\S*)|/t/[^/\s]+?(?=/|::|['"\],])""")
+
+#: A parameter that lets somebody in, up to its value.
+_PARAMETER = re.compile(rf"([?&;]{_PARAMETER_NAME}=)[^\s&;#'\")>\]]+", re.IGNORECASE)
 
 
 def without_credentials(text: str) -> str:
-    """Strip `user:password@` and `/t/TOKEN` from all URLs in a text."""
-    return _TOKEN.sub(lambda match: match[1] or "", _LOGIN.sub("//", text))
+    """Strip `user:password@`, `/t/TOKEN` and secret parameters from all URLs."""
+    text = _TOKEN.sub(lambda match: match[1] or "", _LOGIN.sub("//", text))
+    return _PARAMETER.sub(r"\1", text)
+
+
+def forget_secrets(error: BaseException) -> None:
+    """Cut off what an error came from where that tells a login: -vv shows all of it."""
+    while cause := error.__cause__ or error.__context__:
+        if without_credentials(str(cause)) != str(cause):
+            error.__cause__ = None  # and so its context is not shown, either
+            return
+        error = cause
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Tell whether a variable looks secret, by its name or by what its URL tells."""
-    return bool(_SECRET.search(name) or _SECRET_VALUE.search(value))
+    """Tell whether a variable looks secret, by its name or by its value."""
+    in_value = _SECRET_VALUE.search(value) or _KNOWN_SECRET.search(value)
+    return bool(_SECRET.search(name) or in_value)
 
 
 def private_variables(values: Mapping[str, str], *, secrets: bool) -> dict[str, str]:
