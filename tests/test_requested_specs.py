@@ -1,4 +1,4 @@
-"""What was asked for arrives with the packages, so that conda goes on alike with both."""
+"""What was asked for arrives with the packages: conda goes on alike with both."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def pair(
     b.sync(bucket)
     origin.remove("ml", *REMOVED)
     origin.install("ml", "needsb", "lib06")
-    assert "neutered specs: ['built==1.0']" in a.history("ml").read_text()
+    assert "neutered specs: ['built=" in a.history("ml").read_text()
     a.sync(bucket)
     b.sync(bucket)
     add_newer(channel)
@@ -89,7 +89,8 @@ def test_what_was_asked_for_is_exported_alike(pair: Pair, command: list[str]) ->
         for machine in pair
     )
     assert first == second
-    assert {"lib02=1.0", "clob1=1.0=0", "built=1.0", "python"} <= set(first)
+    assert {"lib02=1.0", "clob1=1.0=0", "python"} <= set(first)
+    assert not any("a_0" in spec for spec in first)  # it has given way
     asked = {*map(spec_name, SPECS), "acty", "built", "needsb"}
     assert {spec_name(spec) for spec in first} == asked
 
