@@ -27,9 +27,9 @@ class HttpChannel:
     """A channel at `url`; at `private_url` too, and at `/private` for nobody.
 
     At `password_url` it is there for one user, and 401 for anybody else; `let_in` makes
-    that more of them. `requests` are
-    the paths asked for, `logins` what came as Authorization. `broken` maps file names
-    to what is sent for them instead of what is there: bytes, or an HTTP status.
+    that more of them. `requests` are the paths asked for, `logins` what came as
+    Authorization. `broken` maps file names to what is sent for them instead of what is
+    there: bytes, or an HTTP status.
     """
 
     def __init__(self, folder: Path) -> None:
