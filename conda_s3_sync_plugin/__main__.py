@@ -123,7 +123,7 @@ def _parser() -> ArgumentParser:
     )
     how.add_argument("-q", "--quiet", action="store_true", help="only what went wrong")
     how.add_argument("-d", "--dry-run", action="store_true", help="only tell the plan")
-    how.add_argument("-y", "--yes", action="store_true", help="nothing is asked yet")
+    how.add_argument("-y", "--yes", action="store_true", help="answer no question")
     how.add_argument("--offline", action="store_true", help="stay off the network")
     return parser
 
@@ -157,7 +157,10 @@ def _surroundings(args: Namespace, condarc: Condarc) -> Surroundings:
         name: getattr(args, name) or condarc.flag(name, default=False)
         for name in ("json", "quiet", "dry_run", "offline")
     }
-    return Surroundings(configured, verbose=args.verbosity > 0, **given)
+    given["yes"] = args.yes or condarc.flag("always_yes", default=False)
+    return Surroundings(
+        configured, verbose=args.verbosity > 0, command=COMMAND, **given
+    )
 
 
 def _make_engine(root: Path, condarc: Condarc, options: Options) -> Engine:

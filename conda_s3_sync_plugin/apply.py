@@ -141,6 +141,8 @@ class Applier:
         notes = self._keeper.keep_remote(sight, is_loser=step.is_conflict)
         modified = self._session.by_the_server(here.version.modified)
         document = self._keeper.publish(sight.name, export, modified)
+        if step.partner:
+            self._keeper.copy_locks(step.partner, sight.name, document.digest)
         replaces = sight.there.etag if isinstance(sight.there, There) else None
         etag = self._session.store.put(sight.name, document, replaces=replaces)
         return etag, notes

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from . import __version__
@@ -14,10 +12,9 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _ArgumentGroup
     from collections.abc import Callable
 
-    from .models import Result
     from .options import Options, Surroundings
-    from .protocols import Engine, Watcher
-    from .report import Bar
+    from .protocols import Engine
+    from .report import Bar, Lines, Silence
 
 DESCRIPTION = (
     "Keep conda environments in step on all your machines, through an S3 bucket."
@@ -28,7 +25,8 @@ EPILOG = """\
 examples:
 
     {command} my-bucket/team                  synchronize everything, both ways
-    {command} my-bucket/team -n ml --dry-run  show what would happen to one
+    {command} my-bucket/team -n ml --diff     show what would happen to one
+    {command} my-bucket/team --restore ml     go back to the version before
     {setting}
     {command}                                 from now on, that is enough
 
@@ -55,6 +53,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     _add_scope(parser.add_argument_group("environments that take part"))
     _add_policy(parser.add_argument_group("how"))
+    _add_looks(parser.add_argument_group("looking, and going back"))
     parser.add_argument(
         "-V",
         "--version",
@@ -107,8 +106,22 @@ def _add_policy(how: _ArgumentGroup) -> None:
         )
     how.add_argument(
         "--prefer",
-        choices=("newest", "local", "remote", "none"),
+        choices=("newest", "local", "remote", "none", "merge"),
         help="which side wins where both have changed (default: newest)",
+    )
+    how.add_argument(
+        "--merge",
+        action="store_const",
+        const="merge",
+        dest="prefer",
+        help="where both have changed other packages, take the changes of both",
+    )
+    how.add_argument(
+        "--delete",
+        action="store_true",
+        default=None,
+        dest="deletes",
+        help="what was removed on one side goes on the other, too",
     )
     how.add_argument(
         "--no-prune",
@@ -125,6 +138,30 @@ def _add_policy(how: _ArgumentGroup) -> None:
     )
 
 
+def _add_looks(looks: _ArgumentGroup) -> None:
+    looks.add_argument(
+        "--diff",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        dest="detail",
+        help="show by package what would change, and change nothing",
+    )
+    looks.add_argument(
+        "--history",
+        metavar="NAME",
+        dest="history_of",
+        help="show all versions of an environment",
+    )
+    looks.add_argument(
+        "--restore",
+        metavar="NAME[@VERSION]",
+        dest="restores",
+        help="make a version the current one again, here and in the bucket; by "
+        "default the one before",
+    )
+
+
 def execute(
     args: Namespace,
     surroundings: Surroundings,
@@ -138,7 +175,7 @@ def execute(
     """
     from .exceptions import S3SyncError
     from .options import Options
-    from .report import Lines, Silence, document, is_success
+    from .report import Lines, Silence
 
     lines: Lines | Silence
     if surroundings.json:
@@ -149,7 +186,7 @@ def execute(
         )
     try:
         options = Options.read(args, surroundings.configured)
-        result = synchronize(options, surroundings, make_engine, lines)
+        return _run(options, surroundings, make_engine, lines)
     except S3SyncError as error:
         location = args.location or surroundings.configured["s3_sync_location"]
         return refuse(
@@ -157,10 +194,31 @@ def execute(
         )
     finally:
         lines.close()
+
+
+def _run(
+    options: Options,
+    surroundings: Surroundings,
+    make_engine: Callable[[Options], Engine],
+    lines: Lines | Silence,
+) -> int:
+    """Do what was asked for, tell it, and return the exit code; raise S3SyncError."""
+    from . import commands, report
+
+    command = commands.begin(options, surroundings, make_engine)
+    if options.history_of:
+        told = command.history(options.history_of, quiet=surroundings.quiet)
+        if surroundings.json:
+            _print_json(told)
+        return 0
+    if options.restores:
+        result = command.restore(*options.restores, lines)
+    else:
+        result = command.synchronize(lines)
     lines.end(result)
     if surroundings.json:
-        _print_json(document(result))
-    return 0 if is_success(result) else 1
+        _print_json(report.document(result))
+    return 0 if report.is_success(result) else 1
 
 
 def refuse(error: Exception, location: str | None, *, json: bool, dry_run: bool) -> int:
@@ -174,44 +232,6 @@ def refuse(error: Exception, location: str | None, *, json: bool, dry_run: bool)
         raise error
     _print_json(failure(error, shown(location or ""), dry_run=dry_run))
     return int(getattr(error, "return_code", 1))
-
-
-def synchronize(
-    options: Options,
-    surroundings: Surroundings,
-    make_engine: Callable[[Options], Engine],
-    watcher: Watcher,
-) -> Result:
-    """Put the parts together, and run them; raise S3SyncError."""
-    from .exceptions import StoreError
-    from .session import Session
-    from .state import State
-    from .store import S3Store
-    from .sync import Synchronization
-
-    if surroundings.offline:
-        raise StoreError(
-            f"{options.location} cannot be reached: this run is to stay offline.",
-            hint="Run it again without --offline, CONDA_OFFLINE or `offline: true`.",
-        )
-    engine = make_engine(options)
-    store = S3Store(
-        options.location,
-        profile=options.profile or None,
-        region=options.region or None,
-        endpoint_url=options.endpoint_url or None,
-        pushed_by=socket.gethostname() if options.record_host else "",
-    )
-    state = State()
-    session = Session(
-        engine, store, state, scope=options.scope, pip_options=options.pip_options
-    )
-    synchronization = Synchronization(
-        session, policy=options.policy, prune=options.prune, force=options.force
-    )
-    # Looking writes nothing, not even a lock.
-    with nullcontext() if surroundings.dry_run else state.locked():
-        return synchronization.run(watcher, dry_run=surroundings.dry_run)
 
 
 def _print_json(document: object) -> None:

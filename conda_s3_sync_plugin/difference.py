@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from .models import EnvFile
 from .versions import Change, Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from .models import EnvFile
+    from collections.abc import Iterable, Mapping
 
 #: `CHANNEL::NAME` and the rest of a spec, or of a requirement of pip's.
 _SPEC = re.compile(r"(?:.*::)?\s*([A-Za-z0-9_][A-Za-z0-9_.-]*)\s*(.*)")
@@ -24,41 +23,57 @@ def compare(
 
     Without `builds`, versions alone count: no two platforms have the same builds.
     """
-
-    def both(
-        parse: Callable[[EnvFile], Mapping[str, str]],
-    ) -> tuple[Change, ...]:
-        before, after = (parse(file) if file else {} for file in (old, new))
-        names = sorted(before.keys() | after.keys())
-        changes = (Change(name, before.get(name), after.get(name)) for name in names)
-        return tuple(change for change in changes if change.old != change.new)
-
-    channels = tuple(file.channels if file else () for file in (old, new))
+    before, after = (file or EnvFile(b"", "") for file in (old, new))
+    is_edit = old is not None and new is not None
     return Difference(
-        both(lambda file: packages_of(file.specs, builds=builds)),
-        both(lambda file: packages_of(file.pip)),
-        both(lambda file: file.variables),
-        both(lambda file: packages_of(file.pinned or ())),
-        (channels[0], channels[1]),
+        _changes(_packages(before.specs), _packages(after.specs), builds=builds),
+        _changes(_packages(before.pip), _packages(after.pip)),
+        _changes(_plain(before.variables), _plain(after.variables)),
+        _changes(_packages(before.pinned or ()), _packages(after.pinned or ())),
+        (before.channels, after.channels) if is_edit else ((), ()),
     )
 
 
-def packages_of(specs: Iterable[str], *, builds: bool = True) -> dict[str, str]:
+def _changes(
+    before: Mapping[str, _Item], after: Mapping[str, _Item], *, builds: bool = True
+) -> tuple[Change, ...]:
+    """Compare by name; builds are told only where they are all that differs."""
+    found = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old and new and old.version == new.version:
+            if builds and old.build != new.build:
+                found.append(Change(name, str(old), str(new)))
+        elif old != new:
+            found.append(Change(name, old and old.version, new and new.version))
+    return tuple(found)
+
+
+class _Item(NamedTuple):
+    version: str
+    build: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.build}".rstrip()
+
+
+def _plain(values: Mapping[str, str]) -> dict[str, _Item]:
+    return {name: _Item(value) for name, value in values.items()}
+
+
+def _packages(specs: Iterable[str]) -> dict[str, _Item]:
     """Return what specs ask for: name -> version and build, or what else they say."""
-    found: dict[str, str] = {}
+    found: dict[str, _Item] = {}
     for spec in specs:
-        name, wanted = _split(spec, builds=builds)
-        found[name] = f"{found[name]}, {wanted}" if name in found else wanted
+        name, item = _split(spec)
+        found[name] = _Item(f"{found[name]}, {item}") if name in found else item
     return found
 
 
-def _split(spec: str, *, builds: bool) -> tuple[str, str]:
+def _split(spec: str) -> tuple[str, _Item]:
     match = _SPEC.fullmatch(spec)
     if match is None or match[2].startswith("://"):
-        return spec, ""
+        return spec, _Item("")
     name, rest = match.groups()
     exact = _EXACT.fullmatch(rest)
-    if exact is None:
-        return name, rest
-    version, build = exact.groups()
-    return name, f"{version} {build}" if builds and build else version
+    return name, _Item(exact[1], exact[2] or "") if exact else _Item(rest)

@@ -43,6 +43,14 @@ class Keeper:
         self._store.keep(name, document, kind)
         return document
 
+    def copy_locks(self, old: str, new: str, digest: str) -> None:
+        """Let an environment of a new name have the locks of all platforms."""
+        for kept in self._store.history(old):
+            if kept.kind is Kind.LOCK and kept.digest == digest[:12]:
+                body = self._store.get_lock(old, digest, kept.platform)
+                if body is not None:
+                    self._store.put_lock(new, digest, kept.platform, body)
+
     def keep_local(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
         """Keep what is going to be overwritten here, unless it was in step.
 

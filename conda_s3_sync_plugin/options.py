@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+#: The beginning of a digest.
+_VERSION = re.compile(r"[0-9a-f]{4,12}")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What one run is asked to do."""
@@ -33,6 +37,14 @@ class Options:
     profile: str = ""
     region: str = ""
     endpoint_url: str = ""
+    #: What of the access was given as a flag, and not as a setting.
+    given: frozenset[str] = frozenset()
+    #: What is to be told by package, and not done.
+    in_detail: bool = False
+    #: An environment whose versions are to be told; empty: none.
+    history_of: str = ""
+    #: Name and version to go back to; empty: none.
+    restores: tuple[str, str] | tuple[()] = ()
 
     @classmethod
     def read(cls, args: Namespace, configured: Mapping[str, Any]) -> Options:
@@ -43,11 +55,17 @@ class Options:
                 choices = ", ".join(setting.choices)
                 raise UsageError(f"{setting.name} is one of {choices}, not {value!r}.")
 
+        given_location = configured["s3_sync_location"]
+
         def either(name: str, setting: str) -> Any:  # noqa: ANN401
             flag = getattr(args, name)
             return configured[f"s3_sync_{setting}"] if flag is None else flag
 
-        location = either("location", "location")
+        location, detail = args.location, args.detail
+        if detail and not location and ("/" in detail or not given_location):
+            # `--diff BUCKET/PATH`: what follows a flag is taken for its own.
+            location, detail = detail, ""
+        location = location or given_location
         if not location:
             raise UsageError(
                 "No location is given.",
@@ -57,13 +75,14 @@ class Options:
         return cls(
             location=Location.parse(location),
             scope=_scope(
-                args.names or (),
+                [*(args.names or ()), *filter(None, [detail])],
                 either("path_filter", "path_filter"),
                 root=bool(either("include_root_env", "include_root_env")),
             ),
             policy=Policy(
                 Prefer(either("prefer", "prefer")),
                 Direction(either("direction", "direction")),
+                bool(either("deletes", "delete")),
             ),
             prune=bool(either("prune", "prune")),
             force=bool(args.unchecked),
@@ -74,6 +93,14 @@ class Options:
             profile=either("profile", "profile"),
             region=either("region", "region"),
             endpoint_url=either("endpoint_url", "endpoint_url"),
+            given=frozenset(
+                name
+                for name in ("profile", "region", "endpoint_url")
+                if getattr(args, name)
+            ),
+            in_detail=args.detail is not None,
+            history_of=_named("--history", args.history_of or ""),
+            restores=_restores(args.restores or ""),
         )
 
 
@@ -87,6 +114,21 @@ def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:
         if name != ROOT and (problem := name_problem(name)):
             raise UsageError(f"-n {name!r}: {problem}.")
     return Scope(frozenset(names), _pattern(path_filter), root)
+
+
+def _named(flag: str, name: str) -> str:
+    """Return the name of an environment; raise UsageError where none can have it."""
+    if name and name != ROOT and (problem := name_problem(name)):
+        raise UsageError(f"{flag} {name!r}: {problem}.")
+    return name
+
+
+def _restores(text: str) -> tuple[str, str] | tuple[()]:
+    """Split NAME[@VERSION], where a name may have an @ as well."""
+    name, _, version = text.rpartition("@")
+    if not name or not _VERSION.fullmatch(version):
+        name, version = text, ""
+    return (_named("--restore", name), version) if name else ()
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:
@@ -107,6 +149,10 @@ class Surroundings:
     verbose: bool = False
     dry_run: bool = False
     offline: bool = False
+    #: Questions are answered with yes.
+    yes: bool = False
+    #: How people call us.
+    command: str = "conda s3-sync"
 
 
 def conda_surroundings() -> Surroundings:
@@ -120,4 +166,5 @@ def conda_surroundings() -> Surroundings:
         verbose=context.verbosity > 0,
         dry_run=bool(context.dry_run),
         offline=bool(context.offline),
+        yes=bool(context.always_yes),
     )

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from .models import Observation, Step, Unknown, Version
+from .renaming import pair_renamed
 from .words import Action, Direction, Prefer
 
 if TYPE_CHECKING:
@@ -60,13 +61,14 @@ def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
     becomes `Action.HOLD`.
     """
     steps = []
-    for seen in sorted(observations, key=lambda seen: seen.name):
+    observations = sorted(observations, key=lambda seen: seen.name)
+    for seen in observations:
         step = reconcile(seen)
         step = _prefer(step, seen, policy)
         may_go = policy.delete and not seen.is_base
         step = _delete(step, seen) if may_go else _create_again(step)
         steps.append(_hold_back(step, policy.direction))
-    return steps
+    return pair_renamed(steps, observations)
 
 
 def reconcile(seen: Observation) -> Step:
@@ -170,6 +172,8 @@ def _delete(step: Step, seen: Observation) -> Step:
     """Let deletions happen; on this side only those that the history states."""
     if step.action is Action.DELETE_LOCAL and not seen.deleted:
         return replace(step, action=Action.PUSH, reason="missing in the bucket")
+    if step.action is Action.DELETE_LOCAL:
+        return replace(step, modified=None)
     return step
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
@@ -11,13 +10,9 @@ from .observe import read
 from .versions import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
     from .keeping import Keeper
     from .observe import Here, Sight, There
     from .session import Session
-    from .versions import Kept
 
 #: What an object of a deletion holds, for people who look into the bucket.
 _BODY = b"This version of the environment was deleted on purpose.\n"
@@ -32,7 +27,7 @@ class Remover:
     def delete_remote(self, sight: Sight, there: There) -> tuple[str, ...]:
         """State that a version was deleted, and delete its file in the bucket."""
         name, digest, store = sight.name, there.version.digest, self._session.store
-        moment = self._after(store.history(name))
+        moment = self._session.moment_after(store.history(name))
         platform = self._session.engine.platform
         statement = Document(_BODY, digest, moment, platform)
         store.keep(name, statement, Kind.DELETED)
@@ -56,9 +51,3 @@ class Remover:
 
     def _way_back(self, name: str) -> tuple[str, ...]:
         return (f"to bring it back: {self._session.command} --restore {name}",)
-
-    def _after(self, history: Sequence[Kept]) -> datetime:
-        """Return a moment after all versions, whatever clocks those are from."""
-        now = self._session.now()
-        latest = max((kept.modified for kept in history), default=now)
-        return max(now, latest + timedelta(microseconds=1))

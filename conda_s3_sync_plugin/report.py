@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from .exceptions import PipError, hint_of, summary_of
+from .wording import facts, lines
 from .words import Action
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ JSON_FORMAT: Final = 1
 _SILENT = (Action.NOTHING, Action.ADOPT, Action.FORGET)
 
 #: What a bar counts.
-_TRANSFERS = (Action.PUSH, Action.PULL)
+_TRANSFERS = (Action.PUSH, Action.PULL, Action.MERGE, Action.RESTORE)
 
 #: What an age is told in: seconds in one, and up to how many of them.
 _UNITS = (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 31))
@@ -30,6 +31,8 @@ _UNITS = (("minute", 60, 60), ("hour", 3600, 24), ("day", 86400, 31))
 _SUMMARY: Final = {
     Action.PUSH: ("pushed", "to push"),
     Action.PULL: ("pulled", "to pull"),
+    Action.MERGE: ("merged", "to merge"),
+    Action.RESTORE: ("restored", "to restore"),
     Action.DELETE_LOCAL: ("removed here", "to remove here"),
     Action.DELETE_REMOTE: ("removed from the bucket", "to remove from the bucket"),
     Action.HOLD: ("held back", "held back"),
@@ -102,7 +105,8 @@ class Lines:
 
     def start(self, step: Step) -> None:
         """Show the bar before the first step that takes long."""
-        if step.action is Action.PULL and self._new_bar and not self._bar:
+        is_slow = step.action in _TRANSFERS and step.action is not Action.PUSH
+        if is_slow and self._new_bar and not self._bar:
             self._bar = self._new_bar("Synchronizing environments")
             self._bar.update_to(self._done / self._total)
 
@@ -153,7 +157,8 @@ class Lines:
         text = summary_of(error) if error else reason(step, self._now)
         hint = hint_of(error) if error else step.hint
         self._write_row(verb, step.name, text, stream)
-        for line in filter(None, (*outcome.notes, hint)):
+        changes = lines(outcome.difference) if outcome.difference else ()
+        for line in filter(None, (*changes, *outcome.notes, hint)):
             self._write_row("", "", line, stream)
 
     def _write_row(self, verb: str, name: str, text: str, stream: TextIO) -> None:
@@ -162,7 +167,7 @@ class Lines:
 
     @staticmethod
     def _write(line: str, stream: TextIO) -> None:
-        stream.write(f"{_visible(line.rstrip())}\n")
+        stream.write(f"{visible(line.rstrip())}\n")
         stream.flush()
 
 
@@ -172,7 +177,7 @@ def _verb(outcome: Outcome) -> str:
     return "fail" if outcome.error else str(outcome.step.action)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Spell out what a terminal would obey, or cannot show: names may hold anything."""
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
@@ -262,6 +267,8 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
     }
     if step.hint:
         entry["hint"] = step.hint
+    if outcome.difference is not None:
+        entry["difference"] = facts(outcome.difference)
     if outcome.notes:
         entry["notes"] = list(outcome.notes)
     if outcome.error:

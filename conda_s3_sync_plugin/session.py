@@ -14,12 +14,13 @@ from .observe import Observer
 from .timeline import is_deleted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .models import Listing
     from .observe import Sight
     from .protocols import Engine, Store
     from .state import Memory, State
+    from .versions import Kept
 
 #: Less than that is how far a request and whole seconds may lead astray.
 _NOTICEABLE = timedelta(seconds=2)
@@ -96,6 +97,12 @@ class Session:
     def by_the_server(self, modified: datetime) -> datetime:
         """Return a time of our clock by the server's: not later than now."""
         return min(modified - (self.ahead or timedelta(0)), self.now())
+
+    def moment_after(self, history: Iterable[Kept]) -> datetime:
+        """Return now, or later: after all versions, whatever clocks those are from."""
+        now = self.now()
+        latest = max((kept.modified for kept in history), default=now)
+        return max(now, latest + timedelta(microseconds=1))
 
     def _is_deleted(self, name: str, digest: str) -> bool:
         return is_deleted(self.store.history(name), digest)

@@ -45,9 +45,14 @@ SETTINGS: Final = (
     Setting(
         "s3_sync_prefer",
         "newest",
-        "Which side wins where both have changed: `newest`, `local`, `remote` or "
-        "`none`. The other one is kept in the history.",
-        ("newest", "local", "remote", "none"),
+        "Which side wins where both have changed: `newest`, `local`, `remote`, `none` "
+        "or `merge`. The other one is kept in the history.",
+        ("newest", "local", "remote", "none", "merge"),
+    ),
+    Setting(
+        "s3_sync_delete",
+        False,
+        "Whether what was removed on one side is removed on the other, too.",
     ),
     Setting(
         "s3_sync_prune",

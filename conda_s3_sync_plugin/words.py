@@ -42,6 +42,7 @@ class Action(Word):
     CONFLICT = "conflict"
     HOLD = "hold"
     SKIP = "skip"
+    RESTORE = "restore"
     DELETE_LOCAL = "delete-local"
     DELETE_REMOTE = "delete-remote"
 

@@ -68,6 +68,7 @@ CHOICES = [
     ),
     ("include_root_env", False, ["--include-root-env"], "scope.root", None),
     ("prune", True, ["--no-prune"], "prune", None),
+    ("delete", False, ["--delete"], "policy.delete", None),
 ]
 
 
@@ -116,9 +117,43 @@ def test_names_add_up_and_force_is_only_a_flag() -> None:
     assert options.force
 
 
-def test_deletion_cannot_be_asked_for_yet() -> None:
-    assert not any("delete" in setting.name for setting in SETTINGS)
-    assert read("bucket").policy.delete is False
+def test_what_follows_diff_is_a_name_unless_it_must_be_the_location() -> None:
+    for words, location, names in (
+        (["buck", "--diff"], "buck", set()),
+        (["buck", "--diff", "ml", "-n", "a"], "buck", {"ml", "a"}),
+        (["--diff", "buck/team"], "buck/team", set()),
+        (["--diff", "buck"], "buck", set()),
+    ):
+        options = read(*words)
+        assert str(options.location) == f"s3://{location}"
+        assert options.scope.names == names
+        assert options.in_detail
+    assert read("--diff", "ml", location="set").scope.names == {"ml"}
+    assert str(read("--diff", "buck/b", location="set").location) == "s3://buck/b"
+    assert not read("buck").in_detail
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ml", ("ml", "")),
+        ("ml@0123abcd", ("ml", "0123abcd")),
+        ("a@b@0123", ("a@b", "0123")),
+        ("a@b", ("a@b", "")),
+        ("root@0123abcd", ("root", "0123abcd")),
+    ],
+)
+def test_a_version_may_follow_the_name_of_what_is_restored(
+    text: str, found: tuple[str, str]
+) -> None:
+    assert read("bucket", "--restore", text).restores == found
+    assert read("bucket").restores == ()
+
+
+@pytest.mark.parametrize("flag", ["--history", "--restore"])
+def test_impossible_names_are_wrong_usage(flag: str) -> None:
+    with pytest.raises(UsageError, match=rf"{flag} '\.\./x': "):
+        read("bucket", flag, "../x")
 
 
 @pytest.mark.parametrize("location", ["", None])

@@ -197,7 +197,8 @@ def test_all_kinds_of_outcomes_are_counted_in_one_line() -> None:
     outcomes = [Outcome(step(action)) for action in Action for _ in range(2)]
     outcomes.append(Outcome(step(Action.PUSH), error=EngineError("x")))
     assert summary(Result(HERE, tuple(outcomes))) == (
-        f"{HERE}: 2 pushed, 2 pulled, 2 removed here, 2 removed from the bucket, "
+        f"{HERE}: 2 pushed, 2 pulled, 2 merged, 2 restored, 2 removed here, "
+        "2 removed from the bucket, "
         "2 held back, 2 in conflict, 2 skipped, 1 failed, 4 in step"
     )
 

@@ -1,0 +1,100 @@
+"""Going back: an old version becomes the current one, as a new version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .difference import compare
+from .download import download_version
+from .exceptions import EngineError, EnvFileError, UsageError
+from .keeping import Keeper
+from .location import ROOT
+from .models import Document, Outcome, RemoteObject, Result, Step, Unknown, Version
+from .observe import Fetched, Here, There, read
+from .pull import Puller
+from .timeline import find_version, read_timeline
+from .words import Action
+
+if TYPE_CHECKING:
+    from .models import EnvFile
+    from .observe import Sight
+    from .protocols import Watcher
+    from .session import Session
+    from .timeline import Entry
+
+
+def restore(
+    session: Session,
+    name: str,
+    version: str,
+    watcher: Watcher,
+    *,
+    prune: bool = True,
+    dry_run: bool = False,
+) -> Result:
+    """Make a version the current one again, here and in the bucket.
+
+    `version` is the beginning of its digest; empty: the latest that is not current.
+    What it replaces on either side is in the history first. Raise S3SyncError where
+    nothing was done; what fails after that is in the outcome.
+    """
+    with session.opened():
+        if name == ROOT and not session.scope.root:
+            raise UsageError(
+                "The base environment takes part only if it is asked for.",
+                hint="Use --include-root-env, too.",
+            )
+        sight = session.look_again(name)
+        for side in (sight.here, sight.there):
+            if isinstance(side, Unknown):
+                raise EngineError(side.reason, hint=side.hint)
+        current = sight.there.version.digest if isinstance(sight.there, There) else ""
+        entries = read_timeline(session.store, session.pool, name, session.parse)
+        entry = find_version(entries, name, version, current=current)
+        when = f"{entry.kept.modified:%Y-%m-%d %H:%M} UTC"
+        step = Step(name, Action.RESTORE, f"back to {entry.kept.short}, of {when}", 0)
+        watcher.plan([step])
+        if dry_run:
+            now = _file_of(session, sight)
+            outcome = Outcome(step, difference=compare(now, entry.file))
+        else:
+            watcher.start(step)
+            outcome = Outcome(step, _restore(session, sight, entry, prune=prune))
+            watcher.finish(outcome)
+    return Result(session.store.identity, (outcome,), dry_run=dry_run)
+
+
+def _file_of(session: Session, sight: Sight) -> EnvFile | None:
+    """Return what would be replaced: what is here, or else in the bucket."""
+    if isinstance(sight.here, Here):
+        export = sight.here.export or read(session.engine, sight.here.env)
+        return export.file
+    if isinstance(sight.there, There) and sight.there.fetched:
+        return sight.there.fetched.file
+    return None
+
+
+def _restore(
+    session: Session, sight: Sight, entry: Entry, *, prune: bool
+) -> tuple[str, ...]:
+    """Write the version to the bucket, and pull it from there."""
+    name, store = sight.name, session.store
+    if entry.file is None or entry.there is None:
+        raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
+    keeper = Keeper(session, pull_only=False)
+    keeper.keep_local(sight)
+    keeper.keep_remote(sight)
+    old, digest = entry.there, entry.file.digest
+    moment = session.moment_after(store.history(name))
+    document = Document(old.body, digest, moment, old.platform)
+    store.keep(name, document)
+    replaces = sight.there.etag if isinstance(sight.there, There) else None
+    etag = store.put(name, document, replaces=replaces)
+    remote = RemoteObject(etag, old.body, moment, old.platform)
+    there = There(etag, Version(digest, moment), Fetched(remote, entry.file))
+    download = download_version(
+        store, name, there, session.engine.platform, session.parse
+    )
+    puller = Puller(session, keeper, prune=prune, pull_only=False)
+    return puller.pull(replace(sight, there=there), download)

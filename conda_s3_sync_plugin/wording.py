@@ -1,0 +1,63 @@
+"""What differs between versions, as people and programs read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .versions import Change, Difference
+
+#: How many changes are told in one line.
+_FEW = 6
+
+
+def lines(difference: Difference) -> Iterator[str]:
+    """Yield a line for each change."""
+    for kind, changes in difference.kinds():
+        for change in changes:
+            yield " ".join(filter(None, (_sign(change), kind, _told(change, " -> "))))
+    if difference.moves_channels:
+        old, new = (", ".join(names) or "none" for names in difference.channels)
+        yield f"~ channels {old} -> {new}"
+
+
+def in_short(difference: Difference) -> str:
+    """Return the changes in one line, which may leave some out."""
+    told = [
+        f"{_sign(change)}{f'{kind}:' if kind else ''}{_told(change, '->')}"
+        for kind, changes in difference.kinds()
+        for change in changes
+    ]
+    told += ["~channels"] if difference.moves_channels else []
+    if len(told) > _FEW + 1:  # one more is as long as the words about it
+        told = [*told[:_FEW], f"and {len(told) - _FEW} more"]
+    return "  ".join(told)
+
+
+def _sign(change: Change) -> str:
+    if change.old is None:
+        return "+"
+    return "-" if change.new is None else "~"
+
+
+def _told(change: Change, arrow: str) -> str:
+    if change.old is None or change.new is None:
+        return f"{change.name} {change.new or change.old or ''}".rstrip()
+    return f"{change.name} {change.old or 'any'}{arrow}{change.new or 'any'}"
+
+
+def facts(difference: Difference) -> dict[str, Any]:
+    """Return the changes as part of a JSON document."""
+    kinds = {"": "conda", "pip": "pip", "variable": "variables", "pin": "pins"}
+    found: dict[str, Any] = {
+        kinds[kind]: [
+            {"name": change.name, "old": change.old, "new": change.new}
+            for change in changes
+        ]
+        for kind, changes in difference.kinds()
+    }
+    old, new = map(list, difference.channels)
+    found["channels"] = {"old": old, "new": new} if old != new else None
+    return found
