@@ -147,12 +147,12 @@ def _execute(args: Namespace) -> int:
 
 def _surroundings(args: Namespace, condarc: Condarc) -> Surroundings:
     """Return what we were told, as flags or for good; raise UsageError."""
-    configured: dict[str, str | bool] = {}
+    configured: dict[str, str | bool | int] = {}
     for name, default, *_ in SETTINGS:
         if isinstance(default, bool):
             configured[name] = condarc.flag(f"plugins.{name}", default=default)
         else:
-            configured[name] = condarc.text(f"plugins.{name}", default)
+            configured[name] = condarc.text(f"plugins.{name}", str(default))
     given = {
         name: getattr(args, name) or condarc.flag(name, default=False)
         for name in ("json", "quiet", "dry_run", "offline")

@@ -31,7 +31,8 @@ class Alteration:
         self._engine, self._memory = session.engine, session.memory
         self._sight, self._prefix = sight, prefix
         self._modified = modified
-        self._has_begun = False
+        #: The prefix may be half of something.
+        self.has_begun = False
 
     def begin(self) -> None:
         """Note that from now on the prefix may be half of something.
@@ -42,7 +43,7 @@ class Alteration:
             raise LocalChangedError(
                 f"{self._prefix} has just been changed by another program."
             )
-        self._has_begun = True
+        self.has_begun = True
         old = self._sight.baseline.local if self._sight.baseline else ""
         half = Baseline(old, "", "", "", self._modified, self._sight.elsewhere)
         self._memory.remember(self._sight.name, half)
@@ -53,7 +54,7 @@ class Alteration:
         try:
             yield
         except BaseException:
-            if self._has_begun:
+            if self.has_begun:
                 with contextlib.suppress(S3SyncError):
                     self._remember_failure()
             raise

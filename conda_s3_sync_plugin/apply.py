@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .download import Download, download_version
-from .exceptions import S3SyncError
+from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
+from .merge import Merger
 from .models import Baseline
 from .observe import Here, There, read
+from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
 from .words import Action
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from .observe import Sight
     from .session import Session
 
+
+#: Old versions are looked for when there may be a fifth more than there should be.
+_SELDOM = 5
 
 #: What is left to do of a step; returns in words what differs from what was hoped for.
 #: Raises RemoteChangedError or LocalChangedError where the environment is not what was
@@ -46,6 +52,7 @@ class Applier:
         self._keeper = Keeper(session, pull_only=pull_only)
         self._puller = Puller(session, self._keeper, prune=prune, pull_only=pull_only)
         self._remover = Remover(session, self._keeper)
+        self._merger = Merger(session, self._keeper)
         self._downloads: list[tuple[Sight, Future[Download]]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
@@ -57,6 +64,12 @@ class Applier:
             return self._begin_pull(step, sight, there)
         if action is Action.PUSH and isinstance(here, Here):
             return self._begin_push(step, sight, here)
+        if (
+            action is Action.MERGE
+            and isinstance(here, Here)
+            and isinstance(there, There)
+        ):
+            return partial(self._merger.merge, sight, here, there)
         if action is Action.DELETE_REMOTE and isinstance(there, There):
             return partial(self._remover.delete_remote, sight, there)
         if action is Action.DELETE_LOCAL and isinstance(here, Here):
@@ -114,13 +127,14 @@ class Applier:
         """Note that both sides are in step as they are."""
         if there.fetched and not self._keeper.keep_foreign(sight.name, there.fetched):
             return ()  # what is remembered may be overwritten: the history comes first
-        baseline = Baseline(
-            here.version.digest,
-            here.env.stamp,
-            there.version.digest,
-            there.etag,
-            max(here.version.modified, there.version.modified),
-            sight.elsewhere,
+        modified = max(here.version.modified, there.version.modified)
+        baseline = replace(
+            sight.baseline or Baseline("", "", "", "", modified),
+            local=here.version.digest,
+            stamp=here.env.stamp,
+            remote=there.version.digest,
+            etag=there.etag,
+            modified=modified,
         )
         self._session.memory.remember(sight.name, baseline)
         return ()
@@ -157,6 +171,20 @@ class Applier:
     ) -> tuple[str, ...]:
         digest, modified = export.file.digest, here.version.modified
         elsewhere = export.lock.elsewhere
-        baseline = Baseline(digest, here.env.stamp, digest, etag, modified, elsewhere)
+        pushes = sight.pushes + 1
+        if self._prune_history(sight.name, digest, pushes):
+            pushes = 0
+        baseline = Baseline(
+            digest, here.env.stamp, digest, etag, modified, elsewhere, pushes
+        )
         self._session.memory.remember(sight.name, baseline)
         return (*notes, *export.warnings)
+
+    def _prune_history(self, name: str, digest: str, pushes: int) -> bool:
+        """Let old versions go, once in a while; who may not delete does not mind."""
+        session, keep = self._session, self._session.keep_versions
+        if not keep or pushes < max(1, keep // _SELDOM):
+            return False
+        with contextlib.suppress(StoreError):
+            prune(session.store, name, current=digest, keep=keep, now=session.now())
+        return True

@@ -50,6 +50,7 @@ def begin(
         scope=options.scope,
         pip_options=options.pip_options,
         deletes=options.policy.delete,
+        keep_versions=options.keep_versions,
         command=_spelled(surroundings.command, options),
     )
     return Commands(session, options, surroundings)

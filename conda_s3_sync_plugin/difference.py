@@ -61,6 +61,18 @@ def _plain(values: Mapping[str, str]) -> dict[str, _Item]:
     return {name: _Item(value) for name, value in values.items()}
 
 
+def name_of(spec: str) -> str:
+    """Return which package a spec, or a requirement of pip's, is about."""
+    return _split(spec)[0]
+
+
+def version_of(spec: str) -> str:
+    """Return the one version that a spec asks for; empty: it leaves a choice."""
+    match = _SPEC.fullmatch(spec)
+    exact = _EXACT.fullmatch(match[2]) if match else None
+    return exact[1] if exact else ""
+
+
 def _packages(specs: Iterable[str]) -> dict[str, _Item]:
     """Return what specs ask for: name -> version and build, or what else they say."""
     found: dict[str, _Item] = {}

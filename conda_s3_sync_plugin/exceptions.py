@@ -7,6 +7,7 @@ S3SyncError                   (a CondaError, where there is a conda)
 ├── StoreError                S3 refused, or could not be reached
 │   └── RemoteChangedError    somebody else wrote the object first
 ├── EnvFileError              a document from the bucket is not usable
+├── ConflictError             both sides have changed, and cannot be merged
 ├── EngineError               an environment could not be read, made or changed
 │   ├── LocalChangedError     the environment changed under our hands
 │   └── PipError              conda's part of it is in place, pip's is not, or not all
@@ -67,6 +68,10 @@ class RemoteChangedError(StoreError):
 
 class EnvFileError(S3SyncError):
     """A document from the bucket is not usable."""
+
+
+class ConflictError(S3SyncError):
+    """Both sides of an environment have changed, and cannot be merged."""
 
 
 class EngineError(S3SyncError):

@@ -92,6 +92,8 @@ class Baseline:
     modified: datetime
     #: As of a lock: it travels on, though this machine can make no use of it.
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    #: How often this machine has pushed since it last looked for old versions.
+    pushes: int = 0
 
     @property
     def is_interrupted(self) -> bool:

@@ -81,6 +81,11 @@ class Sight:
         return self.baseline.elsewhere if self.baseline else {}
 
     @property
+    def pushes(self) -> int:
+        """Return how often this machine has pushed since it looked for old versions."""
+        return self.baseline.pushes if self.baseline else 0
+
+    @property
     def observation(self) -> Observation:
         """Return what of it planning is told."""
         here = self.here.version if isinstance(self.here, Here) else self.here

@@ -34,6 +34,7 @@ class Options:
     secrets: bool = False
     pip_options: bool = False
     record_host: bool = True
+    keep_versions: int = 50
     profile: str = ""
     region: str = ""
     endpoint_url: str = ""
@@ -89,6 +90,7 @@ class Options:
             conda_bin=args.conda_bin or "",
             secrets=bool(configured["s3_sync_secret_variables"]),
             pip_options=bool(configured["s3_sync_pip_options"]),
+            keep_versions=_count(configured, "s3_sync_keep_versions"),
             record_host=bool(configured["s3_sync_record_host"]),
             profile=either("profile", "profile"),
             region=either("region", "region"),
@@ -102,6 +104,16 @@ class Options:
             history_of=_named("--history", args.history_of or ""),
             restores=_restores(args.restores or ""),
         )
+
+
+def _count(configured: Mapping[str, Any], name: str) -> int:
+    try:
+        count = int(configured[name])
+    except ValueError:
+        count = -1
+    if count < 0:
+        raise UsageError(f"{name} is a number from 0 on, not {configured[name]!r}.")
+    return count
 
 
 def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:

@@ -59,18 +59,19 @@ class Puller:
                 prune=self._prune,
                 begin=alteration.begin,
             )
-        more = self._finish(name, prefix, download, applied, is_kept)
+        more = self._finish(sight, prefix, download, applied, is_kept)
         return (*kept, *download.notes, *applied.given_up, *applied.notes, *more)
 
     def _finish(
         self,
-        name: str,
+        sight: Sight,
         prefix: Path,
         download: Download,
         applied: Applied,
         is_kept: bool,
     ) -> tuple[str, ...]:
         """Learn what the environment is now, and share what a solve has found."""
+        name = sight.name
         env = self._session.engine.look(name, prefix)
         if not isinstance(env, LocalEnv):
             raise LocalChangedError(f"{prefix} has just been removed.")
@@ -93,6 +94,7 @@ class Puller:
             remote.etag if is_kept else "",
             remote.modified,
             applied.elsewhere,
+            sight.pushes,
         )
         self._session.memory.remember(name, baseline)
         return notes

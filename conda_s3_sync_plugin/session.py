@@ -33,7 +33,8 @@ class Session:
     """One location and one conda installation, for one command.
 
     `pip_options`: files in the bucket may give pip options and local files. `deletes`:
-    environments may be removed. `command`: how people run this, for what they are told.
+    environments may be removed. `keep_versions`: how many of each are in the history,
+    about; 0: all. `command`: how people run this, for what they are told.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Session:
         scope: Scope | None = None,
         pip_options: bool = False,
         deletes: bool = False,
+        keep_versions: int = 0,
         command: str = "conda s3-sync",
     ) -> None:
         self.engine, self.store, self.state = engine, store, state
         self.scope = scope or Scope()
         self.command = command
+        self.keep_versions = keep_versions
         self._deletes = deletes
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")

@@ -12,7 +12,7 @@ class Setting(NamedTuple):
     """A setting; its flag, if it has one, goes before it."""
 
     name: str
-    default: str | bool
+    default: str | bool | int
     description: str
     #: Empty: any value.
     choices: tuple[str, ...] = ()
@@ -69,6 +69,12 @@ SETTINGS: Final = (
         False,
         "Whether files in the bucket may give options to pip (`--index-url`, `-r`, "
         "`-e`) and name local files and folders. They run as you.",
+    ),
+    Setting(
+        "s3_sync_keep_versions",
+        50,
+        "How many versions of each environment the history keeps, about; 0: all. "
+        "Those that have lost a conflict stay for 30 days.",
     ),
     Setting(
         "s3_sync_record_host",

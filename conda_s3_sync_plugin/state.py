@@ -164,28 +164,33 @@ class Memory:
 
 
 def _encode(baseline: Baseline) -> dict[str, Any]:
-    elsewhere = {"elsewhere": dict(baseline.elsewhere)} if baseline.elsewhere else {}
+    rest: dict[str, Any] = {"pushes": baseline.pushes} if baseline.pushes else {}
+    if baseline.elsewhere:
+        rest["elsewhere"] = dict(baseline.elsewhere)
     return {
         "local": baseline.local,
         "stamp": baseline.stamp,
         "remote": baseline.remote,
         "etag": baseline.etag,
         "modified": baseline.modified.isoformat(timespec="microseconds"),
-        **elsewhere,
+        **rest,
     }
 
 
 def _decode(values: dict[str, Any]) -> Baseline:
     texts = [values[key] for key in ("local", "stamp", "remote", "etag", "modified")]
     elsewhere = dict(values.get("elsewhere", {}))
+    pushes = values.get("pushes", 0)
     if not all(isinstance(text, str) for text in (*texts, *elsewhere.values())):
         raise TypeError(values)
+    if not isinstance(pushes, int):
+        raise TypeError(pushes)
     local, stamp, remote, etag, when = texts
     modified = datetime.fromisoformat(when)
     if modified.tzinfo is None:
         raise ValueError(modified)
     moment = modified.astimezone(timezone.utc)
-    return Baseline(local, stamp, remote, etag, moment, elsewhere)
+    return Baseline(local, stamp, remote, etag, moment, elsewhere, pushes)
 
 
 def _me() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .apply import Applier
 from .exceptions import (
+    ConflictError,
     EngineError,
     LocalChangedError,
     RemoteChangedError,
@@ -210,6 +211,10 @@ class Synchronization:
         """See one job to its end; who loses a race looks again, and plans again."""
         try:
             return Outcome(step, job())
+        except ConflictError as error:
+            kept = f"{step.reason}; {error.summary}"
+            step = replace(step, action=Action.CONFLICT, reason=kept, hint=error.hint)
+            return Outcome(step)
         except (RemoteChangedError, LocalChangedError) as error:
             if attempts == 1:
                 return Outcome(step, error=error)

@@ -83,23 +83,29 @@ def specs_of(
         return [parse("=".join(item[key] for key in keys)) for item in lock.packages]
     if lock is None or not lock.requested:
         return [parse(spec) for spec in file.specs]
-    return [parse(spec).at(version) for spec, version in wishes(lock, parse).items()]
+    return [
+        parse(spec).at(version) if version else parse(spec)
+        for spec, version in wishes(lock, parse).items()
+    ]
 
 
 def wishes(lock: Lock, parse: Callable[[str], S]) -> dict[str, str]:
     """Return what a person wanted, with its version: spec -> version.
 
-    Also what could not be had where the lock was made.
+    Also what could not be had where the lock was made. An empty version: whichever.
     """
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
     names = {text: parse(text).name for text in (*lock.requested, *lock.elsewhere)}
-    found = {text: versions.get(names[text], "") for text in lock.requested}
-    found |= {
+    found = {
+        text: versions[names[text]]
+        for text in lock.requested
+        if names[text] in versions
+    }
+    return found | {
         text: version
         for text, version in lock.elsewhere.items()
         if names[text] not in versions
     }
-    return {text: version for text, version in found.items() if version}
 
 
 def expendable(specs: Iterable[Spec], origin: str, platform: str) -> set[str]:

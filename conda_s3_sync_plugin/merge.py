@@ -1,0 +1,133 @@
+"""Merging: where both sides have changed different things, both changes stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .alteration import Alteration
+from .difference import compare
+from .download import download_version
+from .envfile import render
+from .exceptions import ConflictError, EngineError, LocalChangedError
+from .lockfile import parse_lock
+from .merging import NOTHING, combine, content_of
+from .models import Baseline, LocalEnv, Lock
+from .observe import read
+from .versions import Kind
+from .wording import in_short
+
+if TYPE_CHECKING:
+    from .keeping import Keeper
+    from .merging import Content
+    from .models import EnvFile
+    from .observe import Here, Sight, There
+    from .session import Session
+
+_VERSIONS = (Kind.VERSION, Kind.LOSER)
+
+#: A platform that nobody is on: its lock says what is wanted, and not what to link.
+_NOWHERE = "merge"
+
+
+class Merger:
+    """Combine what both sides have asked for, solve that, and push the result."""
+
+    def __init__(self, session: Session, keeper: Keeper) -> None:
+        self._session, self._keeper = session, keeper
+
+    def merge(self, sight: Sight, here: Here, there: There) -> tuple[str, ...]:
+        """Merge both sides of an environment; return in words what differs.
+
+        Raise ConflictError where that cannot be; then both are as they were.
+        """
+        session, name, env = self._session, sight.name, here.env
+        engine, store = session.engine, session.store
+        ours = here.export or read(engine, env, sight.elsewhere)
+        download = download_version(store, name, there, engine.platform, session.parse)
+        theirs = download.fetched
+        merged, collisions = combine(
+            self._base(sight),
+            content_of(ours.file, ours.lock),
+            content_of(theirs.file, download.lock),
+        )
+        if collisions:
+            raise _conflict(name, f"both sides have changed {', '.join(collisions)}")
+        self._keeper.keep_local(sight)
+        self._keeper.keep_remote(sight)
+        moment = session.moment_after(store.history(name))
+        alteration = Alteration(session, sight, env.prefix, moment)
+        with alteration.noting_failure():
+            try:
+                applied = engine.apply(
+                    name,
+                    env.prefix,
+                    _file(name, merged),
+                    _lock(merged),
+                    modified=moment,
+                    origin=theirs.remote.platform,
+                    begin=alteration.begin,
+                )
+            except EngineError as error:
+                if alteration.has_begun:
+                    raise
+                raise _conflict(name, error.summary) from error
+        # Whole again, and an edit like any other, should what follows break off.
+        session.memory.remember(name, sight.baseline)
+        now = engine.look(name, env.prefix)
+        if not isinstance(now, LocalEnv):
+            raise LocalChangedError(f"{env.prefix} has just been removed.")
+        export = read(engine, now, applied.elsewhere)
+        document = self._keeper.publish(name, export, moment)
+        etag = store.put(name, document, replaces=there.etag)
+        digest = export.file.digest
+        baseline = Baseline(digest, now.stamp, digest, etag, moment, applied.elsewhere)
+        session.memory.remember(name, baseline)
+        came = in_short(compare(ours.file, export.file))
+        return (*filter(None, [came]), *applied.given_up, *applied.notes)
+
+    def _base(self, sight: Sight) -> Content:
+        """Return what both sides were when they were last in step."""
+        old, store, name = sight.baseline, self._session.store, sight.name
+        if old is None or not old.remote:
+            return NOTHING
+        for kept in reversed(store.history(name)):
+            if kept.digest != old.remote[:12] or kept.kind not in _VERSIONS:
+                continue
+            there = store.get_kept(name, kept)
+            if there is not None:
+                file = self._session.parse(there.body)
+                return content_of(file, self._lock_of(name, file, there.platform))
+        raise _conflict(name, "the version that both sides had is in no history")
+
+    def _lock_of(self, name: str, file: EnvFile, origin: str) -> Lock | None:
+        for platform in filter(None, (self._session.engine.platform, origin)):
+            body = self._session.store.get_lock(name, file.digest, platform)
+            if body is not None:
+                return parse_lock(body, digest=file.digest, platform=platform)
+        return None
+
+
+def _file(name: str, content: Content) -> EnvFile:
+    return render(
+        name,
+        channels=content.channels,
+        specs=[wish.spec for wish in content.wishes.values()],
+        pip=content.pip.values(),
+        variables=content.variables,
+        pinned=content.pins.values(),
+    )
+
+
+def _lock(content: Content) -> Lock:
+    """Return what is wanted in the form that engines solve for."""
+    wishes = content.wishes.items()
+    packages = tuple({"name": name, "version": wish.version} for name, wish in wishes)
+    return Lock("", _NOWHERE, packages, tuple(wish.spec for _, wish in wishes))
+
+
+def _conflict(name: str, why: str) -> ConflictError:
+    return ConflictError(
+        f"cannot be merged: {why}",
+        hint=f"Look with --diff {name}; settle it with -n {name} --prefer local, or "
+        "--prefer remote.",
+    )
