@@ -103,7 +103,7 @@ def _half_done(name: str, row: int) -> Step:
     return Step(
         name,
         Action.SKIP,
-        "left half done by a pull, and missing in the bucket",
+        "left half done by a run that broke off, and missing in the bucket",
         row,
         hint=f"Be rid of it: conda env remove -n {name}; or keep it as it is, under "
         f"another name: conda rename -n {name} NEW_NAME",
