@@ -11,7 +11,7 @@ from ..models import Applied
 from . import extras, pip
 from . import prefix as plain
 from .choice import Choice, GoneError
-from .fit import check_fit, lacking, moves_python
+from .fit import check_fit, lacking, moves_python, told_to_stay
 from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes
 from .library import Library
 from .places import check_changeable, check_removable
@@ -95,6 +95,11 @@ class AbstractEngine(Library[P, S]):
         base, things are only added. Raise EngineError; conda's part of the environment
         is then as it was, or whole.
         """
+        if name == ROOT and not (prefix / "conda-meta").is_dir():
+            raise EngineError(
+                "This machine has no base environment to add to.",
+                hint="Leave it out: run without --include-root-env.",
+            )
         check_changeable(prefix, protects_frozen=self._protects_frozen)
         doing = "changed" if prefix.exists() else "created"
         with self._errors(f"{name} could not be {doing}"):
@@ -195,21 +200,21 @@ class AbstractEngine(Library[P, S]):
 
     def _add(self, prefix: Path, file: EnvFile, begin: Callable[[], None]) -> Applied:
         """Add to base what it lacks, and change nothing that it has."""
-        if not (prefix / "conda-meta").is_dir():
-            raise EngineError("This machine has no base environment to add to.")
-        have = {entry["name"] for entry in plain.records(prefix)}
-        missing = [
-            spec for spec in map(self._spec, file.specs) if spec.name not in have
-        ]
+        have = {
+            entry["name"]: self._package(plain.lockable(entry))
+            for entry in plain.records(prefix)
+        }
+        specs = list(map(self._spec, file.specs))
+        missing = [spec for spec in specs if spec.name not in have]
         packages: list[P] = []
-        notes: list[str] = []
+        given_up: list[str] = []
         if missing:
             solution = solve_relaxed(
                 missing,
                 lambda wanted: self._solve_addition(prefix, wanted, file.channels),
                 expendable={spec.name for spec in missing},
             )
-            packages, notes = solution.packages, solution.notes
+            packages, given_up = solution.packages, solution.notes
             self._download(packages)
             self._check_fit(prefix, packages)
         begin()
@@ -218,10 +223,11 @@ class AbstractEngine(Library[P, S]):
             self._link(prefix, packages, requested, prune=False)
         pip.add_pip(prefix, file.pip)
         values = {**file.variables, **plain.variables(prefix)}
-        more = extras.mirror_variables(
+        notes = extras.mirror_variables(
             prefix, values, secrets=self._secrets, prune=False
         )
-        return Applied(tuple(more), tuple(notes))
+        stay = told_to_stay(have, specs)
+        return Applied(tuple(notes), tuple(stay + given_up))
 
     def _check_fit(self, prefix: Path, packages: Iterable[P]) -> None:
         """Raise EngineError where what stays would miss what it needs."""

@@ -64,6 +64,22 @@ def check_fit(
                 raise _misfit(record, f"it depends on {spec}")
 
 
+def told_to_stay(have: Mapping[str, Any], specs: Iterable[Spec]) -> list[str]:
+    """Say which installed packages stay, though others are asked for: perhaps all."""
+    names = sorted(
+        {
+            spec.name
+            for spec in specs
+            if spec.name in have and not spec.matches(have[spec.name])
+        }
+    )
+    if not names:
+        return []
+    rest = f" and {len(names[5:])} more" if names[5:] else ""
+    verb = "stays as it is" if len(names) == 1 else "stay as they are"
+    return [f"{', '.join(names[:5])}{rest} {verb}: base is only added to"]
+
+
 def _misfit(record: Record, why: str) -> EngineError:
     return EngineError(
         f"{record['name']} cannot stay: {why}.",
