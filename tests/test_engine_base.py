@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab import WHEN, Lab, environment
-from make_channel import PYTHON
+from make_channel import PYTHON, Channel
 
 from conda_s3_sync_plugin.engines.prefix import to_ns
 from conda_s3_sync_plugin.exceptions import EngineError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from make_channel import Channel
 
 
 @pytest.fixture
@@ -84,19 +82,72 @@ SOLVERS = [
 
 @pytest.mark.parametrize(("kind", "solver"), SOLVERS)
 def test_what_would_change_base_is_an_error_and_changes_nothing(
-    lab: Lab, kind: str, solver: str
+    lab: Lab, solver: str
 ) -> None:
-    if (kind, solver) == ("conda", "rattler"):
-        pytest.importorskip("conda_rattler_solver")
-    lab.enter(CONDA_SOLVER=solver)
+    solve_with(solver, lab)
     before = lab.snapshot("base")
     with pytest.raises(EngineError, match="lib01") as error:
         pull(lab, "conflict")
     assert "\n" not in error.value.summary
-    changed = {
-        path for path, what in lab.snapshot("base").items() if before.get(path) != what
-    }
-    assert {path for path in changed if "cache" not in path} == set()
+    assert changed_since(before, lab) == set()
+
+
+def solve_with(solver: str, lab: Lab) -> None:
+    """Let conda use one of its solvers; rattler is one of its own."""
+    if (lab.kind, solver) == ("conda", "rattler"):
+        pytest.importorskip("conda_rattler_solver")
+    lab.enter(CONDA_SOLVER=solver)
+
+
+def changed_since(before: dict[str, tuple[object, ...]], lab: Lab) -> set[str]:
+    """Return which files of base are not what they were."""
+    changed = before.items() ^ lab.snapshot("base").items()
+    return {path for path, _ in changed if "cache" not in path}
+
+
+@pytest.mark.parametrize(("kind", "solver"), SOLVERS)
+def test_what_conda_would_update_along_with_anything_stays_as_it_is(
+    lab: Lab, solver: str, tmp_path: Path
+) -> None:
+    other = Channel(tmp_path / "other")
+    for name in ("conda", "openssl"):
+        for version in ("1.0", "2.0"):
+            other.add(name, version)
+    other.add("new")
+    other.write_index()
+    solve_with(solver, lab)
+    channels = [other.url]
+    pull(lab, "conda=1.0", "openssl=1.0", channels=channels)
+    before = lab.machine.packages("base")
+    assert pull(lab, "new", "conda", "openssl", channels=channels) == ()
+    after = lab.machine.packages("base")
+    assert after.items() >= before.items()
+    assert after.keys() == {*before, "new"}
+
+
+@pytest.mark.parametrize(("kind", "solver"), SOLVERS)
+def test_what_is_pinned_in_base_is_not_added_in_another_version(
+    lab: Lab, solver: str
+) -> None:
+    pinned = lab.machine.base / "conda-meta" / "pinned"
+    pinned.write_text("# ours\n\nlib02 <2\n")
+    solve_with(solver, lab)
+    before = lab.snapshot("base")
+    with pytest.raises(EngineError, match="lib02"):
+        pull(lab, "lib02=2.0")
+    assert changed_since(before, lab) == set()
+    assert pull(lab, "lib02") == ()
+    assert lab.machine.packages("base")["lib02"][0] == "1.1"
+    assert before["conda-meta/pinned"] == lab.snapshot("base")["conda-meta/pinned"]
+
+
+def test_pins_that_cannot_be_read_are_an_error_of_one_line(lab: Lab) -> None:
+    (lab.machine.base / "conda-meta" / "pinned").write_text("lib02 ==\n")
+    before = lab.snapshot("base")
+    with pytest.raises(EngineError) as error:
+        pull(lab, "lib02")
+    assert "\n" not in error.value.summary
+    assert changed_since(before, lab) == set()
 
 
 def test_what_cannot_be_had_for_base_is_left_out_with_a_note(lab: Lab) -> None:

@@ -109,10 +109,12 @@ class Gateway:
         *,
         priority: str = "",
         pinned: Sequence[Package] = (),
+        constraints: Sequence[RattlerSpec] = (),
     ) -> list[Package]:
         """Choose packages; raise NoSolution, or EngineError where channels fail.
 
-        `priority`: conda's channel_priority. `pinned` ones stay as they are.
+        `priority`: conda's channel_priority. `pinned` ones stay as they are, and
+        nothing comes that `constraints` forbid.
         """
         urls = self._channels.urls(channels)
         if not urls:
@@ -128,6 +130,7 @@ class Gateway:
                     specs,
                     _PRIORITIES.get(priority.lower(), rattler.ChannelPriority.Flexible),
                     pinned,
+                    constraints,
                 )
             )
         except GatewayError as error:
@@ -138,6 +141,7 @@ class Gateway:
         specs: Sequence[RattlerSpec],
         priority: rattler.ChannelPriority,
         pinned: Sequence[Package],
+        constraints: Sequence[RattlerSpec],
     ) -> list[Package]:
         try:
             return await rattler.solve(
@@ -148,6 +152,7 @@ class Gateway:
                 virtual_packages=virtual_packages(self.platform),
                 channel_priority=priority,
                 pinned_packages=pinned,
+                constraints=[spec.match_spec for spec in constraints],
             )
         except SolverError as error:
             missing = await self._missing(specs, pinned)

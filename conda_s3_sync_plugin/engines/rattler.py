@@ -104,6 +104,7 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
             channels,
             priority=self._priority,
             pinned=list(have.values()),
+            constraints=[self._spec(line) for line in plain.pinned(prefix)],
         )
         return [package for package in found if self._name(package) not in have]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from conda.base.constants import UpdateModifier
 from conda.base.context import context
+from conda.core.solve import get_pinned_specs
 from conda.exceptions import SpecsConfigurationConflictError, UnsatisfiableError
 from conda.models.channel import Channel
 from conda.models.match_spec import MatchSpec
@@ -92,7 +94,12 @@ def solve_addition(
 
     Raise NoSolution, or EngineError where something would have to change.
     """
-    with _explained():
+    with (
+        _explained(),
+        # Of what is installed conda would update these, whatever it is asked for.
+        context._override("auto_update_conda", False),
+        context._override("_aggressive_update_packages", ()),
+    ):
         solver = _solver(str(prefix), channels, specs, "install")
         unlink, link = solver.solve_for_diff(
             update_modifier=UpdateModifier.FREEZE_INSTALLED
@@ -103,6 +110,13 @@ def solve_addition(
             f"{names} would have to change for it, and nothing in base is changed.",
             hint="Install what you need into base yourself.",
         )
+    # For what is asked for by name, some solvers do not heed them.
+    for pin, item in product(get_pinned_specs(str(prefix)), link):
+        if pin.name == item.name and not pin.match(item):
+            raise EngineError(
+                f"{item.name} {item.version} is not what base pins: {pin}.",
+                hint="Change conda-meta/pinned there, or the file in the bucket.",
+            )
     return list(link)
 
 
