@@ -1,0 +1,156 @@
+"""An environment that somebody changes while a run looks at it: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from acceptance import (
+    actions,
+    bodies,
+    content,
+    history,
+    plant,
+    sync_json,
+    sync_twice,
+)
+from machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from make_channel import Channel
+    from s3server import Request, S3Server
+
+    Build = Callable[..., Machine]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
+    """A machine with the environments `api` and `libs`; only to be copied from."""
+    folder = tmp_path_factory.mktemp("original") / "machine"
+    machine = Machine(folder, channels=[channel.url])
+    machine.create("api", "lib00=1.0")
+    machine.create("libs", "lib01=1.0")
+    return machine
+
+
+@pytest.fixture
+def a(machine: Build, original: Machine, bucket: str) -> Machine:
+    """A machine with both environments, which are in the bucket, too."""
+    a = machine("a")
+    plant(original, "api", a)
+    plant(original, "libs", a)
+    a.sync(bucket)
+    return a
+
+
+@pytest.fixture
+def b(machine: Build, original: Machine, a: Machine, bucket: str) -> Machine:
+    """A machine in step with the bucket, which then has a newer `libs`."""
+    b = machine("b")
+    plant(original, "api", b)
+    plant(original, "libs", b)
+    b.sync(bucket)
+    a.set_variables("libs", WHO="a")
+    a.sync(bucket)
+    return b
+
+
+def when(
+    verb: str, part: str, act: Callable[[], object], times: int = 1
+) -> Callable[[Request], None]:
+    """Return a hook that acts ahead of the first requests of a kind."""
+    left = [times]
+
+    def hook(request: Request) -> None:
+        if request.verb == verb and part in request.key and left[0]:
+            left[0] -= 1
+            act()
+
+    return hook
+
+
+def test_what_changes_right_before_it_is_pulled_is_a_conflict_and_is_kept(
+    a: Machine, b: Machine, s3: S3Server, bucket: str
+) -> None:
+    # By then it was observed, and the pull has been decided.
+    s3.before = when("GET", ".s3-sync/libs/", lambda: b.install("libs", "acty"))
+    said = b.sync(bucket).stdout
+    s3.before = None
+    assert "push  libs  changed on both sides; last changed here" in said
+    assert "acty" in b.packages("libs")
+    assert b.variables("libs") == {}
+    for one in (b, a):
+        sync_twice(one, s3, bucket)
+    assert content(a, "libs") == content(b, "libs")
+    assert any("WHO: a" in version for version in history(s3, bucket, "libs"))
+
+
+def test_what_changes_all_the_time_is_left_alone_and_the_next_run_goes_on(
+    a: Machine, b: Machine, s3: S3Server, bucket: str
+) -> None:
+    numbers = iter("123456789")
+    b.set_variables("api", WHO="b")
+    s3.before = when(
+        "GET",
+        ".s3-sync/libs/",
+        lambda: b.set_variables("libs", WHO=f"b{next(numbers)}"),
+        times=9,
+    )
+    done = b.sync(bucket, "--prefer", "remote", check=False)
+    s3.before = None
+    assert done.returncode == 1
+    assert f"{b.prefix('libs')} has just been changed by another program" in done.stderr
+    assert "1 pushed, 1 failed" in done.stdout
+    assert b.variables("libs") == {"WHO": "b3"}
+    assert (
+        "pull  libs  changed on both sides"
+        in sync_twice(b, s3, bucket, "--prefer", "remote").stdout
+    )
+    assert content(b, "libs") == content(a, "libs")
+    kept = "".join(history(s3, bucket, "libs"))
+    assert "WHO: b3" in kept
+
+
+def test_what_changes_while_it_is_pushed_is_pushed_by_the_next_run(
+    a: Machine, s3: S3Server, bucket: str
+) -> None:
+    a.set_variables("libs", WHO="early")
+    s3.before = when("PUT", "libs.yml", lambda: a.install("libs", "acty"))
+    assert "push  libs  changed here" in a.sync(bucket).stdout
+    s3.before = None
+    first = bodies(s3, bucket)["libs.yml"]
+    assert b"WHO: early" in first
+    assert b"acty" not in first
+    assert "push  libs  changed here" in sync_twice(a, s3, bucket).stdout
+    assert b"acty" in bodies(s3, bucket)["libs.yml"]
+    assert first.decode() in history(s3, bucket, "libs")
+
+
+def test_what_changes_while_it_is_read_is_skipped_and_it_is_said_why(
+    a: Machine, s3: S3Server, bucket: str
+) -> None:
+    before = bodies(s3, bucket)
+    state = a.prefix("libs") / "conda-meta" / "state"
+    os.mkfifo(state)
+
+    def change() -> None:
+        with state.open("w") as pipe:  # which is open as soon as a run reads it
+            state.unlink()
+            a.install("libs", "acty")
+            pipe.write("{}")
+
+    other = threading.Thread(target=change, daemon=True)
+    other.start()
+    document = sync_json(a, bucket, code=1)
+    other.join(timeout=60)
+    assert actions(document) == {"api": "nothing", "libs": "skip"}
+    entry = document["environments"][1]
+    assert "libs is being changed by another program" in entry["reason"]
+    assert "Run the command again" in entry["hint"]
+    assert bodies(s3, bucket) == before
+    assert "push  libs  changed here" in sync_twice(a, s3, bucket).stdout
+    assert b"acty" in bodies(s3, bucket)["libs.yml"]
