@@ -20,6 +20,8 @@ from conda_s3_sync_plugin.models import Lock
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from conda_s3_sync_plugin.models import EnvFile
+
 HERE, THERE = "linux-64", "osx-arm64"
 
 
@@ -278,6 +280,27 @@ WANTED = {
 @pytest.mark.parametrize(("lock", "specs"), WANTED.values(), ids=WANTED)
 def test_what_is_solved_for(lock: Lock | None, specs: list[str]) -> None:
     assert [str(spec) for spec in specs_of(FILE, lock, HERE, PlainSpec)] == specs
+
+
+PIP = replace(FILE, pip=("hello",))
+LOCKED_PIP = (*LOCK.packages, {"name": "pip", "version": "4", "build": "0"})
+
+WITH_PIP = {
+    "no lock": (PIP, None, ["a=1=0", "b", "pip"]),
+    "named": (replace(PIP, specs=("pip>9",)), None, ["pip>9"]),
+    "the lock of another platform": (
+        PIP,
+        replace(LOCK, packages=LOCKED_PIP),
+        ["b=2", "a=1", "pip=4"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "lock", "specs"), WITH_PIP.values(), ids=WITH_PIP)
+def test_pip_is_wanted_where_there_are_packages_for_it(
+    file: EnvFile, lock: Lock | None, specs: list[str]
+) -> None:
+    assert [str(spec) for spec in specs_of(file, lock, HERE, PlainSpec)] == specs
 
 
 EXPENDABLE = {

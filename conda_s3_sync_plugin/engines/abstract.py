@@ -12,7 +12,7 @@ from . import extras, pip
 from . import prefix as plain
 from .choice import Choice, GoneError
 from .fit import check_fit, lacking, moves_python, told_to_stay
-from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes
+from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes, with_pip
 from .library import Library
 from .places import check_changeable, check_removable
 
@@ -192,7 +192,8 @@ class AbstractEngine(Library[P, S]):
         packages, left_out = solution.packages, solution.left_out
         self._download(packages)
         wanted = wishes(lock, self._spec) if lock else {}
-        requested = self._satisfied(wanted or file.specs, packages)
+        asked = with_pip(wanted or file.specs, file, self._spec)
+        requested = self._satisfied(asked, packages)
         elsewhere = {
             text: wanted[text] for text in wanted if self._spec(text).name in left_out
         }

@@ -82,10 +82,11 @@ def specs_of(
         keys = ("name", "version", "build")
         return [parse("=".join(item[key] for key in keys)) for item in lock.packages]
     if lock is None or not lock.requested:
-        return [parse(spec) for spec in file.specs]
+        return [parse(spec) for spec in with_pip(file.specs, file, parse)]
+    wanted = wishes(lock, parse)
     return [
-        parse(spec).at(version) if version else parse(spec)
-        for spec, version in wishes(lock, parse).items()
+        parse(spec).at(wanted[spec]) if wanted.get(spec) else parse(spec)
+        for spec in with_pip(wanted, file, parse)
     ]
 
 
@@ -106,6 +107,16 @@ def wishes(lock: Lock, parse: Callable[[str], S]) -> dict[str, str]:
         for text, version in lock.elsewhere.items()
         if names[text] not in versions
     }
+
+
+def with_pip(
+    specs: Iterable[str], file: EnvFile, parse: Callable[[str], Spec]
+) -> list[str]:
+    """Add pip where a file has packages for it, and does not name it: so does conda."""
+    specs = list(specs)
+    if file.pip and "pip" not in {parse(spec).name for spec in specs}:
+        specs.append("pip")
+    return specs
 
 
 def expendable(specs: Iterable[Spec], origin: str, platform: str) -> set[str]:
