@@ -113,6 +113,8 @@ class LocalEnv:
     modified: datetime
     #: UTC: the latest mtime of all that the stamp looks at.
     touched: datetime
+    #: Whether conda is changing it, or was when it was killed.
+    is_changing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,13 @@ class Observer:
             if baseline and baseline.stamp == env.stamp:
                 version = Version(baseline.local, baseline.modified)
                 return Here(env, version, None)
+            # Of a pull of ours that was killed, it is what the next one starts from.
+            if env.is_changing and not (baseline and baseline.is_interrupted):
+                return Unknown(
+                    f"{place} is being changed by conda, or was when that was killed",
+                    hint="Run the command again when that has ended. If it has, repair "
+                    f"the environment, and then: conda clean --tempfiles {place}",
+                )
             elsewhere = baseline.elsewhere if baseline else {}
             export = read(self._engine, env, elsewhere)
         except S3SyncError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +15,18 @@ from acceptance import (
     content,
     history,
     plant,
+    put,
     sync_json,
     sync_twice,
 )
 from machine import Machine
+from make_channel import Channel
+from usual_channel import post_link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from make_channel import Channel
     from s3server import Request, S3Server
 
     Build = Callable[..., Machine]
@@ -154,3 +159,85 @@ def test_what_changes_while_it_is_read_is_skipped_and_it_is_said_why(
     assert bodies(s3, bucket) == before
     assert "push  libs  changed here" in sync_twice(a, s3, bucket).stdout
     assert b"acty" in bodies(s3, bucket)["libs.yml"]
+
+
+def channel_of(folder: Path, script: str) -> Channel:
+    """Return a channel with two versions of `lib`, and one package with a script."""
+    channel = Channel(folder)
+    for version in ("1.0", "2.0"):
+        channel.add("lib", version)
+    channel.add("odd", files=post_link("odd", script))
+    channel.write_index()
+    return channel
+
+
+@contextmanager
+def waiting_at(gate: Path, run: Callable[[], object]) -> Iterator[None]:
+    """Run something until a script of its waits at a pipe, which is then opened."""
+
+    def run_and_pass() -> None:
+        try:
+            run()
+        finally:  # nobody is to wait for a script that has never been run
+            with suppress(FileNotFoundError):
+                os.close(os.open(gate, os.O_RDONLY | os.O_NONBLOCK))
+
+    other = threading.Thread(target=run_and_pass)
+    other.start()
+    with gate.open("w"):
+        yield
+        gate.unlink()
+    other.join()
+
+
+@pytest.mark.conda
+@pytest.mark.parametrize("kind", ["conda", "standalone"])
+def test_what_conda_has_half_changed_is_neither_pushed_nor_pulled(
+    kind: str,
+    machine: Build,
+    s3: S3Server,
+    bucket: str,
+    tmp_path: Path,
+    without_conda: None,
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    channel = channel_of(tmp_path / "channel", f"cat {gate}")
+    a = machine("a", channels=[channel.url])
+    a.create("libs", "lib=1.0")
+    a.sync(bucket)
+    other = a.with_kind(kind)
+    with waiting_at(gate, lambda: a.install("libs", "lib=2.0", "odd")):
+        assert a.packages("libs") == {}
+        for preferred in ("local", "remote"):
+            there = bodies(s3, bucket)
+            done = other.sync(bucket, "--prefer", preferred, check=False)
+            assert done.returncode == 1
+            assert "libs is being changed by conda" in done.stderr
+            assert "1 skipped" in done.stdout
+            assert bodies(s3, bucket) == there
+            put(s3, bucket, "libs.yml", "dependencies: []")
+    assert a.packages("libs").keys() == {"lib", "odd"}
+    sync_twice(other, s3, bucket, "--prefer", "local")
+    assert b"lib=2.0" in bodies(s3, bucket)["libs.yml"]
+
+
+@pytest.mark.conda
+def test_a_pull_that_is_killed_half_way_is_made_whole_by_the_next_run(
+    machine: Build, s3: S3Server, bucket: str, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    script = f"if mkdir {first} 2>&-; then kill -KILL $PPID; fi"
+    channel = channel_of(tmp_path / "channel", script)
+    b = machine("b", channels=[channel.url])
+    b.create("libs", "lib=1.0")
+    b.sync(bucket)
+    file = f"channels: ['{channel.url}']\ndependencies: [lib=2.0, odd]"
+    put(s3, bucket, "libs.yml", file)
+    assert b.sync(bucket, check=False).returncode == -signal.SIGKILL
+    assert b.packages("libs") == {}
+    assert "pull  libs  a pull was broken off" in sync_twice(b, s3, bucket).stdout
+    assert b.packages("libs").keys() == {"lib", "odd"}
+    a = machine("a", channels=[channel.url])
+    sync_twice(a, s3, bucket)
+    assert content(a, "libs") == content(b, "libs")

@@ -97,6 +97,18 @@ def test_what_says_nothing_of_packages_is_not_in_the_stamp(prefix: Path) -> None
     assert look(prefix).stamp == before
 
 
+def test_a_record_that_conda_has_put_aside_tells_of_a_change_under_way(
+    prefix: Path,
+) -> None:
+    env = look(prefix)
+    assert not env.is_changing
+    record = prefix / "conda-meta" / "lib-1.0-0.json"
+    record.rename(record.with_name("lib-1.0-0.json.c~"))
+    changing = look(prefix)
+    assert changing.is_changing
+    assert changing.stamp != env.stamp
+
+
 def test_looking_and_reading_change_nothing(prefix: Path) -> None:
     write_variables(prefix, {"A": "1"})
     add_conda_distribution(prefix, "six", "1.15.0")

@@ -38,6 +38,9 @@ _FIELDS: Final = (
 #: Files in conda-meta whose change is a change of the environment.
 _MARKS: Final = ("history", "state", "pinned", "frozen")
 
+#: How conda calls the record of a package until another one is in its place.
+_PUT_ASIDE: Final = ".json.c~"
+
 #: conda's mark for a variable that hides one of an outer environment.
 UNSET: Final = "***unset***"
 
@@ -84,7 +87,8 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
         return Unknown(f"{prefix} cannot be read: {error.strerror}")
     except OverflowError:
         return Unknown(f"{prefix} has a time that is beyond any calendar")
-    return LocalEnv(name, prefix, digest.hexdigest(), modified, touched)
+    is_changing = any(file.endswith(_PUT_ASIDE) for file in names)
+    return LocalEnv(name, prefix, digest.hexdigest(), modified, touched, is_changing)
 
 
 def from_ns(nanoseconds: int) -> datetime:
