@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .download import Download, download_version
 from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
+from .location import ROOT
 from .merge import Merger
 from .models import Baseline
 from .observe import Here, There, read
@@ -92,7 +93,7 @@ class Applier:
         )
         self._downloads.append((sight, download))
         return lambda: self._puller.pull(
-            sight, download.result(), is_conflict=step.is_conflict
+            sight, download.result(), is_conflict=_loses(step)
         )
 
     def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
@@ -152,7 +153,7 @@ class Applier:
 
         What it replaces there is in the history first.
         """
-        notes = self._keeper.keep_remote(sight, is_loser=step.is_conflict)
+        notes = self._keeper.keep_remote(sight, is_loser=_loses(step))
         modified = self._session.by_the_server(here.version.modified)
         document = self._keeper.publish(sight.name, export, modified)
         if step.partner:
@@ -188,3 +189,8 @@ class Applier:
         with contextlib.suppress(StoreError):
             prune(session.store, name, current=digest, keep=keep, now=session.now())
         return True
+
+
+def _loses(step: Step) -> bool:
+    """Tell whether what is replaced has lost a conflict; base is only added to."""
+    return step.is_conflict and step.name != ROOT

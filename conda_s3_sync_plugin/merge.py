@@ -62,7 +62,7 @@ class Merger:
                     name,
                     env.prefix,
                     _file(name, merged),
-                    _lock(merged),
+                    _lock(merged, ours.lock),
                     modified=moment,
                     origin=theirs.remote.platform,
                     begin=alteration.begin,
@@ -118,11 +118,16 @@ def _file(name: str, content: Content) -> EnvFile:
     )
 
 
-def _lock(content: Content) -> Lock:
-    """Return what is wanted in the form that engines solve for."""
-    wishes = content.wishes.items()
-    packages = tuple({"name": name, "version": wish.version} for name, wish in wishes)
-    return Lock("", _NOWHERE, packages, tuple(wish.spec for _, wish in wishes))
+def _lock(content: Content, ours: Lock) -> Lock:
+    """Return what is wanted in the form that engines solve for.
+
+    With the versions of what nobody has asked for: pip may be wanted all the same.
+    """
+    versions = {item["name"]: item["version"] for item in ours.packages}
+    versions |= {name: wish.version for name, wish in content.wishes.items()}
+    packages = ({"name": name, "version": versions[name]} for name in versions)
+    asked = (wish.spec for wish in content.wishes.values())
+    return Lock("", _NOWHERE, tuple(packages), tuple(asked))
 
 
 def _conflict(name: str, why: str) -> ConflictError:

@@ -191,8 +191,8 @@ class AbstractEngine(Library[P, S]):
         )
         packages, left_out = solution.packages, solution.left_out
         self._download(packages)
-        wanted = wishes(lock, self._spec) if lock else {}
-        asked = with_pip(wanted or file.specs, file, self._spec)
+        wanted = wishes(lock, file, self._spec) if lock else {}
+        asked = wanted or with_pip(file.specs, file, self._spec)
         requested = self._satisfied(asked, packages)
         elsewhere = {
             text: wanted[text] for text in wanted if self._spec(text).name in left_out

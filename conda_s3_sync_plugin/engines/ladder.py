@@ -83,25 +83,21 @@ def specs_of(
         return [parse("=".join(item[key] for key in keys)) for item in lock.packages]
     if lock is None or not lock.requested:
         return [parse(spec) for spec in with_pip(file.specs, file, parse)]
-    wanted = wishes(lock, parse)
     return [
-        parse(spec).at(wanted[spec]) if wanted.get(spec) else parse(spec)
-        for spec in with_pip(wanted, file, parse)
+        parse(spec).at(version) if version else parse(spec)
+        for spec, version in wishes(lock, file, parse).items()
     ]
 
 
-def wishes(lock: Lock, parse: Callable[[str], S]) -> dict[str, str]:
+def wishes(lock: Lock, file: EnvFile, parse: Callable[[str], S]) -> dict[str, str]:
     """Return what a person wanted, with its version: spec -> version.
 
     Also what could not be had where the lock was made. An empty version: whichever.
     """
     versions: dict[str, Any] = {item["name"]: item["version"] for item in lock.packages}
-    names = {text: parse(text).name for text in (*lock.requested, *lock.elsewhere)}
-    found = {
-        text: versions[names[text]]
-        for text in lock.requested
-        if names[text] in versions
-    }
+    asked = with_pip(lock.requested, file, parse)
+    names = {text: parse(text).name for text in (*asked, *lock.elsewhere)}
+    found = {text: versions[names[text]] for text in asked if names[text] in versions}
     return found | {
         text: version
         for text, version in lock.elsewhere.items()
