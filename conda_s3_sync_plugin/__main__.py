@@ -68,6 +68,10 @@ def _run(argv: Sequence[str]) -> int:
         args = _parser().parse_args(argv)
     except SystemExit as end:  # after --help, or wrong options
         return end.code if isinstance(end.code, int) else bool(end.code)
+    if args.verbosity > 1:
+        from . import logs
+
+        logs.show()
     try:
         return _execute(args)
     except BrokenPipeError:

@@ -105,9 +105,9 @@ def execute(args: Namespace) -> int:
 def make_engine(options: Options) -> Engine:
     """Return the engine for this conda, or for the one that is asked for."""
     from .engines.conda import CondaEngine, use_installation
-    from .engines.manners import keep_logs_private
+    from .logs import keep_private
 
-    keep_logs_private()
+    keep_private()
     if options.conda_bin:
         use_installation(options.conda_bin)
     return CondaEngine(secrets=options.secrets)

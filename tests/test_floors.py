@@ -35,6 +35,7 @@ FLOORS = {
     "envfile": 2,
     "lockfile": 2,
     "validation": 2,
+    "logs": 2,
     "state": 2,
     "s3errors": 2,
     "s3client": 2,

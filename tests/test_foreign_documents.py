@@ -148,7 +148,9 @@ def test_what_nobody_should_have_written_is_one_line_and_stops_nothing(
     for done in (["push  ours", "pull  good"], []):
         run = a.sync(bucket, check=False)
         assert run.returncode == 1
-        told = [line.split("  ") for line in run.stderr.splitlines()]
+        lines = run.stderr.splitlines()
+        told = [line.split("  ") for line in lines if not line.startswith(" ")]
+        assert len(lines) - len(told) <= 1  # what can be done about one of them
         assert [words[0] for words in told] == ["skip"] * len(HOSTILE)
         assert {words[1] for words in told} == set(HOSTILE)
         assert run.stdout.count("\n") == len(done) + 1

@@ -174,8 +174,8 @@ def test_no_secret_leaves_a_machine_and_another_one_uses_its_own(
     server.requests.clear()
     server.logins.clear()
     said = ear.listen(b, bucket, "-vvv", code=1)
-    assert "pip install failed" in said.stderr
-    assert "1 pulled, 1 failed" in said.stdout
+    assert "pip could not install" in said.stderr
+    assert "1 pulled, 1 pulled in part" in said.stdout
     assert b.packages("ml") == a.packages("ml") != {}
     assert b.variables("ml") == {"MODE": "fast"}
     tokens = {path.split("/")[2] for path in server.requests if path[:3] == "/t/"}

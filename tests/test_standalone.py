@@ -143,10 +143,10 @@ def test_it_says_as_much_as_it_is_asked_to(
 #: A door behind which something has gone wrong that nobody has thought of.
 BROKEN = """
 import sys
-from conda_s3_sync_plugin import __main__, cli
+from conda_s3_sync_plugin import __main__, commands
 def broken(*args):
     raise ZeroDivisionError("by a\\ntest")
-cli.synchronize = broken
+commands.begin = broken
 __main__.run()
 """
 
@@ -169,6 +169,28 @@ def test_a_mistake_of_ours_is_two_lines(a: Machine) -> None:
     done = run_python(a, BROKEN, "bucket", "--json")
     assert (done.returncode, done.stderr) == (1, "")
     assert json.loads(done.stdout)["error"]["type"] == "ZeroDivisionError"
+
+
+#: Something has gone wrong about one environment that nobody has thought of.
+BROKEN_FOR_ONE = """
+from conda_s3_sync_plugin import __main__, pull
+def broken(*args, **options):
+    raise ZeroDivisionError("near https://joe:s3cret@h.org/x")
+pull.Puller.pull = broken
+__main__.run()
+"""
+
+
+def test_where_a_mistake_about_one_environment_is_can_be_seen(
+    a: Machine, s3: S3Server, bucket: str
+) -> None:
+    plant(s3, bucket, a, "ml", "lib00")
+    for flags, is_shown in ((["-v"], False), (["-vv"], True)):
+        done = run_python(a, BROKEN_FOR_ONE, bucket, *flags)
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) is is_shown
+        assert "fail  ml  ZeroDivisionError" in done.stderr
+    assert "s3cret" not in done.stderr.split("fail  ml")[0]
 
 
 def test_without_conda_and_py_rattler_both_ways_to_get_one_are_named(

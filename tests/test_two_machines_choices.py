@@ -56,7 +56,7 @@ def test_a_removed_environment_comes_back_and_it_is_said_how_to_be_rid_of_it(
     assert a.environments() == ["web"]
     said = sync_twice(a, s3, bucket).stdout
     assert "pull  api  missing here\n" in said
-    assert "delete api.yml in the bucket" in said
+    assert "To be rid of it, remove it again, and run this with --delete." in said
     assert content(a, "api") == content(b, "api")
     sync_twice(b, s3, bucket)
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import re
-import traceback
 from typing import TYPE_CHECKING
 
 from conda import CondaError
@@ -17,9 +14,6 @@ from .privacy import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-#: What lets a request in, where all of its headers are logged.
-_HEADER = re.compile(r"^(\W*(?:\w+-)?(?:Authorization|Cookie): ).*", re.I | re.M)
 
 
 def leaves(error: BaseException) -> list[BaseException]:
@@ -68,20 +62,3 @@ def quiet() -> Iterator[None]:
         context._override("prefix_data_interoperability", False),
     ):
         yield
-
-
-def keep_logs_private() -> None:
-    """Strip logins from what is logged: with -vvv, conda tells those of channels."""
-    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
-    for logger in loggers:
-        for handler in getattr(logger, "handlers", ()):  # some are only placeholders
-            handler.addFilter(_strip)
-
-
-def _strip(record: logging.LogRecord) -> bool:
-    text = without_credentials(record.getMessage())
-    record.msg, record.args = _HEADER.sub(r"\1...", text), ()
-    if record.exc_info:
-        words = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        record.exc_text = without_credentials(words)
-    return True
