@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 class Alteration:
     """One change of one prefix.
 
-    Whatever it leaves when it is broken off, or fails, is nobody's edit, and must not
-    be pushed as one.
+    What it leaves when it is broken off is nobody's edit, and must not be pushed as
+    one; nor what it leaves when it fails, unless it `leaves_edit`.
     """
 
     def __init__(
-        self, session: Session, sight: Sight, prefix: Path, modified: datetime
+        self,
+        session: Session,
+        sight: Sight,
+        prefix: Path,
+        modified: datetime,
+        *,
+        leaves_edit: bool = False,
     ) -> None:
         self._engine, self._memory = session.engine, session.memory
         self._sight, self._prefix = sight, prefix
         self._modified = modified
+        self._leaves_edit = leaves_edit
         #: The prefix may be half of something.
         self.has_begun = False
 
@@ -61,7 +68,7 @@ class Alteration:
 
     def _remember_failure(self) -> None:
         name = self._sight.name
-        if self._is_unchanged():
+        if self._leaves_edit or self._is_unchanged():
             self._memory.remember(name, self._sight.baseline)
             return
         env = self._engine.look(name, self._prefix)

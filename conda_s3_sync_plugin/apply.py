@@ -23,10 +23,12 @@ from .observe import Here, There, read
 from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
+from .versions import Kind
 from .words import Action
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from datetime import datetime
 
     from .models import Export, Step
     from .observe import Sight
@@ -48,12 +50,14 @@ class Applier:
     Only transfers run in threads: conda's code, and what is remembered, are for one.
     """
 
-    def __init__(self, session: Session, *, prune: bool, pull_only: bool) -> None:
+    def __init__(
+        self, session: Session, *, prune: bool, pull_only: bool, force: bool
+    ) -> None:
         self._session = session
         self._keeper = Keeper(session, pull_only=pull_only)
         self._puller = Puller(session, self._keeper, prune=prune, pull_only=pull_only)
-        self._remover = Remover(session, self._keeper)
-        self._merger = Merger(session, self._keeper)
+        self._remover = Remover(session, self._keeper, force=force)
+        self._merger = Merger(session, self._keeper, prune=prune)
         self._downloads: list[tuple[Sight, Future[Download]]] = []
 
     def begin(self, step: Step, sight: Sight) -> Job:
@@ -136,6 +140,7 @@ class Applier:
             remote=there.version.digest,
             etag=there.etag,
             modified=modified,
+            prefix=str(here.env.prefix),
         )
         self._session.memory.remember(sight.name, baseline)
         return ()
@@ -154,13 +159,25 @@ class Applier:
         What it replaces there is in the history first.
         """
         notes = self._keeper.keep_remote(sight, is_loser=_loses(step))
-        modified = self._session.by_the_server(here.version.modified)
+        modified = self._modified(sight, here)
         document = self._keeper.publish(sight.name, export, modified)
         if step.partner:
             self._keeper.copy_locks(step.partner, sight.name, document.digest)
         replaces = sight.there.etag if isinstance(sight.there, There) else None
         etag = self._session.store.put(sight.name, document, replaces=replaces)
         return etag, notes
+
+    def _modified(self, sight: Sight, here: Here) -> datetime:
+        """Return the time of what is pushed, by the server's clock.
+
+        Of what was in step and is missing now, that is after its deletion: otherwise
+        that would still count.
+        """
+        if sight.there is None and sight.baseline is not None:
+            history = self._session.store.history(sight.name)
+            if any(kept.kind is Kind.DELETED for kept in history):
+                return self._session.moment_after(history)
+        return self._session.by_the_server(here.version.modified)
 
     def _finish_push(
         self,
@@ -173,22 +190,33 @@ class Applier:
         digest, modified = export.file.digest, here.version.modified
         elsewhere = export.lock.elsewhere
         pushes = sight.pushes + 1
-        if self._prune_history(sight.name, digest, pushes):
-            pushes = 0
+        is_time = 0 < self._session.keep_versions <= pushes * _SELDOM
         baseline = Baseline(
-            digest, here.env.stamp, digest, etag, modified, elsewhere, pushes
+            digest,
+            here.env.stamp,
+            digest,
+            etag,
+            modified,
+            elsewhere,
+            0 if is_time else pushes,
+            str(here.env.prefix),
         )
         self._session.memory.remember(sight.name, baseline)
+        if is_time:
+            self._let_go(sight.name, digest)
         return (*notes, *export.warnings)
 
-    def _prune_history(self, name: str, digest: str, pushes: int) -> bool:
-        """Let old versions go, once in a while; who may not delete does not mind."""
-        session, keep = self._session, self._session.keep_versions
-        if not keep or pushes < max(1, keep // _SELDOM):
-            return False
+    def _let_go(self, name: str, digest: str) -> None:
+        """Let old versions go; who may not delete does not mind."""
+        session = self._session
         with contextlib.suppress(StoreError):
-            prune(session.store, name, current=digest, keep=keep, now=session.now())
-        return True
+            prune(
+                session.store,
+                name,
+                current=digest,
+                keep=session.keep_versions,
+                now=session.now(),
+            )
 
 
 def _loses(step: Step) -> bool:

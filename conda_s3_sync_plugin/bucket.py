@@ -6,18 +6,17 @@ Keys and bytes only: what they mean is the business of the store above.
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from random import SystemRandom
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .exceptions import EnvFileError, StoreError
+from .retry import TRIES, pause, unsettled
 from .s3client import connect
 from .s3errors import (
     Operation,
@@ -42,11 +41,11 @@ if TYPE_CHECKING:
 #: thousands of packages 2 MiB.
 LIMIT = 10 * 2**20
 
-#: How often one thing is tried, on top of what botocore itself retries.
-TRIES = 6
-
 #: How a writer knows its own write again when the reply was lost.
 WRITE_ID = "conda-env-write-id"
+
+#: Where we have written an object: metadata goes along when others copy it elsewhere.
+_PLACE = "conda-env-key"
 
 _SHA256 = "conda-env-sha256"
 
@@ -59,8 +58,6 @@ _REFUSALS = frozenset(
         HTTPStatus.NOT_IMPLEMENTED,
     )
 )
-
-_random = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +211,11 @@ class Bucket:
         self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]
     ) -> dict[str, Any]:
         """Return the request that writes an object, under an id of its own."""
-        ours = {_SHA256: hashlib.sha256(body).hexdigest(), WRITE_ID: uuid4().hex}
+        ours = {
+            _SHA256: hashlib.sha256(body).hexdigest(),
+            WRITE_ID: uuid4().hex,
+            _PLACE: _short(key),
+        }
         return {
             "Bucket": self._location.bucket,
             "Key": key,
@@ -254,22 +255,18 @@ class Bucket:
             raise
 
 
+def is_ours(stored: Stored, key: str) -> bool:
+    """Tell whether we have written an object, at this very place."""
+    return WRITE_ID in stored.metadata and stored.metadata.get(_PLACE) == _short(key)
+
+
+def _short(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
 def bare(etag: str) -> str:
     """Return an ETag without quotes, which not all servers set in all answers."""
     return etag.strip('"')
-
-
-def pause(attempt: int) -> None:
-    """Wait for a random time, so that those who met once do not meet again."""
-    time.sleep(_random.uniform(0, 0.02 * 2**attempt))
-
-
-def unsettled(doing: str) -> StoreError:
-    """Return the error of a write that was neither done nor refused."""
-    return StoreError(
-        f"Cannot {doing}: other writes keep getting in the way.",
-        hint="Try again in some minutes.",
-    )
 
 
 def _receive(answer: Mapping[str, Any], doing: str) -> bytes | None:

@@ -6,9 +6,11 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .location import quoted
 from .observe import Here, There
 from .report import JSON_FORMAT, visible
 from .timeline import read_timeline
+from .versions import Kind
 from .wording import facts, in_short
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def write(chronicle: Chronicle, command: str, out: TextIO | None = None) -> None
     plural = "" if count == 1 else "s"
     out.write(f"{chronicle.location}: {count} version{plural} of {chronicle.name}\n")
     if count:
-        out.write(f"To go back: {command} --restore {chronicle.name}@VERSION\n")
+        out.write(f"To go back: {command} --restore {quoted(chronicle.name)}@VERSION\n")
 
 
 def _row(chronicle: Chronicle, entry: Entry) -> tuple[str, ...]:
@@ -65,8 +67,10 @@ def _row(chronicle: Chronicle, entry: Entry) -> tuple[str, ...]:
     elif entry.file is None:
         change = "cannot be read"
     marks = list(_places(chronicle, entry))
-    if entry.is_loser:
+    if Kind.LOSER in entry.kinds:
         marks.append("lost a conflict")
+    elif not entry.was_current:
+        marks.append("on one machine")
     return (
         kept.short,
         f"{kept.modified:%Y-%m-%d %H:%M} UTC",
@@ -91,6 +95,12 @@ def _latest(entries: Sequence[Entry], digest: str) -> Entry | None:
     return same[-1] if same and not same[-1].is_deletion else None
 
 
+def _kind(entry: Entry) -> Kind:
+    """Return what is most worth telling of an entry."""
+    order = (Kind.DELETED, Kind.LOSER, Kind.VERSION, Kind.ASIDE)
+    return next(kind for kind in order if kind in entry.kinds)
+
+
 def document(chronicle: Chronicle) -> dict[str, Any]:
     """Return the history as one JSON document, the newest version first."""
     return {
@@ -101,7 +111,7 @@ def document(chronicle: Chronicle) -> dict[str, Any]:
         "versions": [
             {
                 "version": entry.kept.digest,
-                "kind": "loser" if entry.is_loser else str(entry.kept.kind),
+                "kind": str(_kind(entry)),
                 "modified": entry.kept.modified.isoformat(),
                 "pushed_by": entry.there.pushed_by if entry.there else "",
                 "platform": entry.there.platform if entry.there else "",

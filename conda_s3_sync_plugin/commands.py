@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .chronicle import document, read_chronicle, write
-from .exceptions import StoreError
+from .engines.privacy import without_credentials
+from .exceptions import StoreError, UsageError
 from .restore import restore
 from .session import Session
 from .state import State
@@ -49,7 +50,6 @@ def begin(
         State(),
         scope=options.scope,
         pip_options=options.pip_options,
-        deletes=options.policy.delete,
         keep_versions=options.keep_versions,
         command=_spelled(surroundings.command, options),
     )
@@ -59,9 +59,12 @@ def begin(
 def _spelled(command: str, options: Options) -> str:
     """Return how this very location is reached, for people to type."""
     words = [str(options.location).removeprefix("s3://")]
-    for name in ("profile", "region", "endpoint_url"):
+    for name in ("profile", "region", "endpoint_url", "conda_bin"):
         if name in options.given:
-            words += [f"--{name.replace('_', '-')}", getattr(options, name)]
+            value = without_credentials(getattr(options, name))
+            words += [f"--{name.replace('_', '-')}", value]
+    if "include_root_env" in options.given:
+        words.append("--include-root-env")
     return f"{command} {shlex.join(words)}"
 
 
@@ -94,7 +97,7 @@ class Commands:
 
     def restore(self, name: str, version: str, watcher: Watcher) -> Result:
         """Make an old version the current one."""
-        dry_run = self._surroundings.dry_run
+        dry_run = self._surroundings.dry_run or self._options.in_detail
         with self._alone(dry_run):
             return restore(
                 self._session,
@@ -108,6 +111,8 @@ class Commands:
     def history(self, name: str, *, quiet: bool) -> dict[str, Any]:
         """Tell all versions of an environment; return them as a document."""
         chronicle = read_chronicle(self._session, name)
+        if not (chronicle.entries or chronicle.here or chronicle.there):
+            raise UsageError(f"There is no environment {name}, and never was one.")
         if not (quiet or self._surroundings.json):
             write(chronicle, self._session.command)
         return document(chronicle)

@@ -11,8 +11,9 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from .bucket import TRIES, WRITE_ID, bare, pause, unsettled
+from .bucket import WRITE_ID, bare
 from .exceptions import RemoteChangedError
+from .retry import TRIES, pause, unsettled
 from .words import Conditions
 
 if TYPE_CHECKING:

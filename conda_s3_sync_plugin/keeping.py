@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from .lockfile import render_lock
 from .models import Document
-from .observe import Here, There
+from .observe import Here, There, read
 from .versions import SHORT, Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .models import Export, Version
+    from .models import Export
     from .observe import Fetched, Sight
     from .session import Session
 
@@ -52,17 +52,22 @@ class Keeper:
                     self._store.put_lock(new, digest, kept.platform, body)
 
     def keep_local(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
-        """Keep what is going to be overwritten here, unless it was in step.
+        """Keep what is going to be replaced here, unless it is in the bucket as it is.
 
         Return in words where one that has lost a conflict is to be found.
         """
-        here, old = sight.here, sight.baseline
-        if not isinstance(here, Here) or here.export is None:
+        session, here, old = self._session, sight.here, sight.baseline
+        if not isinstance(here, Here):
             return ()
-        if old is None or old.local != here.version.digest:
-            kind = Kind.LOSER if is_loser else Kind.VERSION
-            self.publish(sight.name, here.export, here.version.modified, kind)
-        return self._whereabouts(sight.name, here.version) if is_loser else ()
+        export, digest = here.export, here.version.digest
+        if export is None and old and old.local != old.remote and not self._pull_only:
+            # Solved for this platform: perhaps it could not be kept at the time.
+            export = read(session.engine, here.env, sight.elsewhere)
+        if export is not None and (old is None or digest != old.remote):
+            modified = session.by_the_server(here.version.modified)
+            kind = Kind.LOSER if is_loser else Kind.ASIDE
+            self.publish(sight.name, export, modified, kind)
+        return self._whereabouts(sight.name, digest) if is_loser else ()
 
     def keep_remote(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
         """Keep what is going to be overwritten in the bucket, unless it was in step.
@@ -73,14 +78,17 @@ class Keeper:
         there = sight.there
         if not isinstance(there, There) or not there.fetched:
             return ()
-        self.keep(sight.name, there.fetched, Kind.LOSER if is_loser else Kind.VERSION)
-        return self._whereabouts(sight.name, there.version) if is_loser else ()
+        self.keep(sight.name, there.fetched)
+        if not is_loser:
+            return ()
+        self.keep(sight.name, there.fetched, Kind.LOSER)
+        return self._whereabouts(sight.name, there.version.digest)
 
-    def _whereabouts(self, name: str, version: Version) -> tuple[str, ...]:
-        command, short = self._session.command, version.digest[:SHORT]
+    def _whereabouts(self, name: str, digest: str) -> tuple[str, ...]:
         return (
-            f"the other version is kept as {short}; see it: {command} --history {name}",
-            f"and to bring it back: {command} --restore {name}@{short}",
+            f"the other version is kept as {digest[:SHORT]}; see it: "
+            f"{self._session.way_to_history(name)}",
+            f"and to bring it back: {self._session.way_back(name, digest)}",
         )
 
     def keep_foreign(self, name: str, fetched: Fetched) -> bool:

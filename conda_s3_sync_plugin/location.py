@@ -27,9 +27,13 @@ STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
 #: What comes behind time and digest; the first one that fits counts.
 KINDS: Final = {
     Kind.LOSER: ".loser.yml",
+    Kind.ASIDE: ".aside.yml",
     Kind.VERSION: ".yml",
     Kind.DELETED: ".deleted",
 }
+
+#: What means itself to every shell.
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 #: S3's rule for new buckets, and the underscores and capitals of old ones.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
@@ -116,6 +120,14 @@ def shown(text: str) -> str:
     """Return a location without the keys that other programs take in front of it."""
     keys, _, rest = text.strip().removeprefix("s3://").rpartition("@")
     return rest if ":" in keys else text
+
+
+def quoted(word: str) -> str:
+    """Return a word as people can copy it into a shell."""
+    if _PLAIN.fullmatch(word):
+        return word
+    inside = word.replace("'", "'\"'\"'")
+    return f"'{inside}'"
 
 
 def name_problem(name: str) -> str:

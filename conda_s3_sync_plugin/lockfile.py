@@ -85,6 +85,9 @@ def _is_record(package: object) -> bool:
         _PACKAGE.fullmatch(package["name"]) is not None
         and _PACKAGE.fullmatch(package["subdir"]) is not None
         and _ARCHIVE.fullmatch(package["fn"]) is not None
+        # What caches call the folder of a package is made of these three.
+        and package["fn"].removesuffix(".conda").removesuffix(".tar.bz2")
+        == "-".join(package[key] for key in ("name", "version", "build"))
         and _URL.fullmatch(package["url"]) is not None
         and package["url"].rsplit("/", 1)[-1] == package["fn"]
         and all(

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from .observe import Sight
     from .session import Session
 
-_NOTHING = (Action.NOTHING, Action.ADOPT, Action.FORGET, Action.SKIP)
+#: Of a merge, too, nobody knows before it is solved.
+_NOTHING = (
+    *(Action.NOTHING, Action.ADOPT, Action.FORGET, Action.SKIP),
+    Action.MERGE,
+)
 
 
 def look(session: Session, step: Step, sight: Sight) -> Outcome:

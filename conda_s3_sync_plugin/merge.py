@@ -9,6 +9,7 @@ from .difference import compare
 from .download import download_version
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
+from .location import quoted
 from .lockfile import parse_lock
 from .merging import NOTHING, combine, content_of
 from .models import Baseline, LocalEnv, Lock
@@ -32,8 +33,9 @@ _NOWHERE = "merge"
 class Merger:
     """Combine what both sides have asked for, solve that, and push the result."""
 
-    def __init__(self, session: Session, keeper: Keeper) -> None:
+    def __init__(self, session: Session, keeper: Keeper, *, prune: bool) -> None:
         self._session, self._keeper = session, keeper
+        self._prune = prune
 
     def merge(self, sight: Sight, here: Here, there: There) -> tuple[str, ...]:
         """Merge both sides of an environment; return in words what differs.
@@ -48,14 +50,15 @@ class Merger:
         merged, collisions = combine(
             self._base(sight),
             content_of(ours.file, ours.lock),
-            content_of(theirs.file, download.lock),
+            _content(name, theirs.file, download.lock),
         )
         if collisions:
             raise _conflict(name, f"both sides have changed {', '.join(collisions)}")
+        # Should this break off, what is here is replaced by the bucket's.
         self._keeper.keep_local(sight)
         self._keeper.keep_remote(sight)
         moment = session.moment_after(store.history(name))
-        alteration = Alteration(session, sight, env.prefix, moment)
+        alteration = Alteration(session, sight, env.prefix, moment, leaves_edit=True)
         with alteration.noting_failure():
             try:
                 applied = engine.apply(
@@ -65,6 +68,7 @@ class Merger:
                     _lock(merged, ours.lock),
                     modified=moment,
                     origin=theirs.remote.platform,
+                    prune=self._prune,
                     begin=alteration.begin,
                 )
             except EngineError as error:
@@ -80,7 +84,15 @@ class Merger:
         document = self._keeper.publish(name, export, moment)
         etag = store.put(name, document, replaces=there.etag)
         digest = export.file.digest
-        baseline = Baseline(digest, now.stamp, digest, etag, moment, applied.elsewhere)
+        baseline = Baseline(
+            digest,
+            now.stamp,
+            digest,
+            etag,
+            moment,
+            applied.elsewhere,
+            prefix=str(now.prefix),
+        )
         session.memory.remember(name, baseline)
         came = in_short(compare(ours.file, export.file))
         return (*filter(None, [came]), *applied.given_up, *applied.notes)
@@ -96,7 +108,7 @@ class Merger:
             there = store.get_kept(name, kept)
             if there is not None:
                 file = self._session.parse(there.body)
-                return content_of(file, self._lock_of(name, file, there.platform))
+                return _content(name, file, self._lock_of(name, file, there.platform))
         raise _conflict(name, "the version that both sides had is in no history")
 
     def _lock_of(self, name: str, file: EnvFile, origin: str) -> Lock | None:
@@ -105,6 +117,14 @@ class Merger:
             if body is not None:
                 return parse_lock(body, digest=file.digest, platform=platform)
         return None
+
+
+def _content(name: str, file: EnvFile, lock: Lock | None) -> Content:
+    """Return what is in a version; raise ConflictError where nobody can tell."""
+    if lock is None and any(spec.count("=") > 1 for spec in file.specs):
+        # Each of these may have been asked for, or have come along with another.
+        raise _conflict(name, "there is no lock that tells what was asked for")
+    return content_of(file, lock)
 
 
 def _file(name: str, content: Content) -> EnvFile:
@@ -133,6 +153,6 @@ def _lock(content: Content, ours: Lock) -> Lock:
 def _conflict(name: str, why: str) -> ConflictError:
     return ConflictError(
         f"cannot be merged: {why}",
-        hint=f"Look with --diff {name}; settle it with -n {name} --prefer local, or "
-        "--prefer remote.",
+        hint=f"Look with --diff {quoted(name)}; settle it with -n {quoted(name)} "
+        "--prefer local, or --prefer remote.",
     )

@@ -94,6 +94,8 @@ class Baseline:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     #: How often this machine has pushed since it last looked for old versions.
     pushes: int = 0
+    #: Where the environment was; empty: not known.
+    prefix: str = ""
 
     @property
     def is_interrupted(self) -> bool:

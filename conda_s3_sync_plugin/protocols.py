@@ -126,6 +126,10 @@ class Engine(Protocol):
         """See what is at a prefix, without reading it; None: no environment."""
         ...
 
+    def has_folder(self, prefix: Path) -> bool:
+        """Tell whether the folder is there that an environment was in."""
+        ...
+
     def export(self, env: LocalEnv) -> Export:
         """Read all of an environment."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from .archive import by_age
 from .versions import Kind
 
 if TYPE_CHECKING:
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from .protocols import Store
     from .versions import Kept
 
+_VERSIONS: Final = (Kind.VERSION, Kind.LOSER, Kind.ASIDE)
+
 #: Whoever has lost a conflict has that long to notice.
 _GRACE: Final = timedelta(days=30)
 
-#: A lock is written before its version: one without a version may wait for it.
+#: What was just written may be about to become current, or wait for its version.
 _UNDER_WAY: Final = timedelta(days=1)
 
 
@@ -34,14 +37,15 @@ def superfluous(
     history: Iterable[Kept], *, current: str, keep: int, now: datetime
 ) -> list[Kept]:
     """Choose what of a history may go."""
-    latest = sorted(history, key=lambda kept: kept.modified, reverse=True)
-    versions = [kept for kept in latest if kept.kind in (Kind.VERSION, Kind.LOSER)]
+    latest = sorted(history, key=by_age, reverse=True)
+    versions = [kept for kept in latest if kept.kind in _VERSIONS]
     order = list(dict.fromkeys((kept.modified, kept.digest) for kept in versions))
     staying = set(order[:keep])
     staying |= {
         (kept.modified, kept.digest)
         for kept in versions
         if kept.digest == current[:12]
+        or now - kept.written < _UNDER_WAY
         or (kept.kind is Kind.LOSER and now - kept.written < _GRACE)
     }
     digests = {digest for _, digest in staying}

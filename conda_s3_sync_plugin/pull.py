@@ -11,6 +11,7 @@ from .location import ROOT
 from .lockfile import render_lock
 from .models import Baseline, LocalEnv
 from .observe import Here, read
+from .versions import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ class Puller:
         try:
             if export.file.digest != digest and not self._pull_only:
                 # Solved, not pruned, or edited meanwhile: a later pull overwrites it.
-                self._keeper.publish(name, export, remote.modified)
+                self._keeper.publish(name, export, remote.modified, Kind.ASIDE)
             if not applied.notes:
                 self._share_lock(name, export, download, applied)
         except StoreError as error:  # the environment is whole without that
@@ -95,6 +96,7 @@ class Puller:
             remote.modified,
             applied.elsewhere,
             sight.pushes,
+            str(prefix),
         )
         self._session.memory.remember(name, baseline)
         return notes

@@ -5,49 +5,82 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
+from .exceptions import EngineError, RemoteChangedError
 from .models import Document
-from .observe import read
+from .observe import Fetched, read
 from .versions import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .keeping import Keeper
     from .observe import Here, Sight, There
     from .session import Session
+    from .versions import Kept
 
 #: What an object of a deletion holds, for people who look into the bucket.
 _BODY = b"This version of the environment was deleted on purpose.\n"
 
 
 class Remover:
-    """Remove environments from one side, because they were removed from the other."""
+    """Remove environments from one side, because they were removed from the other.
 
-    def __init__(self, session: Session, keeper: Keeper) -> None:
+    `force`: also what would be lost with them that no bucket could hold.
+    """
+
+    def __init__(self, session: Session, keeper: Keeper, *, force: bool) -> None:
         self._session, self._keeper = session, keeper
+        self._force = force
 
     def delete_remote(self, sight: Sight, there: There) -> tuple[str, ...]:
         """State that a version was deleted, and delete its file in the bucket."""
-        name, digest, store = sight.name, there.version.digest, self._session.store
-        moment = self._session.moment_after(store.history(name))
-        platform = self._session.engine.platform
-        statement = Document(_BODY, digest, moment, platform)
-        store.keep(name, statement, Kind.DELETED)
-        store.delete(name, etag=there.etag)
-        self._session.memory.remember(name, None)
-        return self._way_back(name)
+        session, name, digest = self._session, sight.name, there.version.digest
+        history = session.store.history(name)
+        if not _holds(history, digest):
+            self._keep(name, there)
+        moment = session.moment_after(history)
+        statement = Document(_BODY, digest, moment, session.engine.platform)
+        session.store.keep(name, statement, Kind.DELETED)
+        try:
+            session.store.delete(name, etag=there.etag)
+        except RemoteChangedError:
+            for kept in session.store.history(name):  # what it says is not so
+                if kept.kind is Kind.DELETED and kept.modified == moment:
+                    session.store.discard(name, kept)
+            raise
+        session.memory.remember(name, None)
+        return self._way_back(name, digest)
+
+    def _keep(self, name: str, there: There) -> None:
+        """Keep a version that others have written, and nobody has kept so far."""
+        remote = self._session.store.get(name)
+        if remote is None or remote.etag != there.etag:
+            raise RemoteChangedError(f"{name} has just changed in the bucket.")
+        self._keeper.keep(name, Fetched(remote, self._session.parse(remote.body)))
 
     def delete_local(self, sight: Sight, here: Here) -> tuple[str, ...]:
         """Remove an environment here; the history has it, or it gets it now."""
         session, name, env = self._session, sight.name, here.env
-        history = session.store.history(name)
-        kept = {item.digest for item in history if item.kind is not Kind.DELETED}
-        if here.version.digest[:12] not in kept:
-            export = read(session.engine, env, sight.elsewhere)
-            self._keeper.publish(name, export, here.version.modified)
-        alteration = Alteration(session, sight, env.prefix, here.version.modified)
+        export = read(session.engine, env, sight.elsewhere)
+        if export.warnings and not self._force:
+            raise EngineError(
+                f"It stays, because something would be lost: {export.warnings[0]}",
+                hint="Remove it yourself, or use --force.",
+            )
+        modified = session.by_the_server(here.version.modified)
+        if not _holds(session.store.history(name), export.file.digest):
+            self._keeper.publish(name, export, modified, Kind.ASIDE)
+        alteration = Alteration(session, sight, env.prefix, modified)
         with alteration.noting_failure():
             session.engine.remove(name, env.prefix, begin=alteration.begin)
         session.memory.remember(name, None)
-        return self._way_back(name)
+        return self._way_back(name, export.file.digest)
 
-    def _way_back(self, name: str) -> tuple[str, ...]:
-        return (f"to bring it back: {self._session.command} --restore {name}",)
+    def _way_back(self, name: str, digest: str) -> tuple[str, ...]:
+        return (f"to bring it back: {self._session.way_back(name, digest)}",)
+
+
+def _holds(history: Iterable[Kept], digest: str) -> bool:
+    """Tell whether a history has a version."""
+    versions = (Kind.VERSION, Kind.LOSER, Kind.ASIDE)
+    return any(kept.kind in versions and kept.digest == digest[:12] for kept in history)

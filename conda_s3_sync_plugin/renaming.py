@@ -6,13 +6,14 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .exceptions import EngineError
 from .models import Version
 from .words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .models import Observation, Step
+    from .models import Observation, Outcome, Step
 
 #: Rows of the table: what is new here or in the bucket, and what has gone there.
 _NEW, _GONE = (1, 2), (10, 12)
@@ -45,6 +46,21 @@ def pair_renamed(
         _tell(step, partners[step.name]) if step.name in partners else step
         for step in steps
     ]
+
+
+def kept_for_partner(step: Step, outcomes: Iterable[Outcome]) -> EngineError | None:
+    """Return why an old name must not go yet: the new one has not come to be."""
+    removals = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
+    if step.action not in removals or not step.partner:
+        return None
+    for outcome in outcomes:
+        new = outcome.step
+        if new.name == step.partner and new.partner == step.name and outcome.is_settled:
+            return None
+    return EngineError(
+        f"It stays, because {step.partner}, its new name, could not be brought about.",
+        hint="The next run tries both again.",
+    )
 
 
 def _digest(row: int, seen: Observation) -> str:

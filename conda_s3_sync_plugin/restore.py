@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from .difference import compare
 from .download import download_version
-from .exceptions import EngineError, EnvFileError, UsageError
+from .exceptions import EngineError, EnvFileError, S3SyncError, UsageError
 from .keeping import Keeper
-from .location import ROOT
 from .models import Document, Outcome, RemoteObject, Result, Step, Unknown, Version
-from .observe import Fetched, Here, There, read
+from .observe import Fetched, Here, There, collisions, read
 from .pull import Puller
 from .timeline import find_version, read_timeline
 from .words import Action
 
 if TYPE_CHECKING:
-    from .models import EnvFile
+    from .download import Download
+    from .models import EnvFile, Listing
     from .observe import Sight
     from .protocols import Watcher
     from .session import Session
@@ -35,17 +35,17 @@ def restore(
 ) -> Result:
     """Make a version the current one again, here and in the bucket.
 
-    `version` is the beginning of its digest; empty: the latest that is not current.
-    What it replaces on either side is in the history first. Raise S3SyncError where
-    nothing was done; what fails after that is in the outcome.
+    `version` is the beginning of its digest; empty: the latest that was in the bucket
+    and is not current. What it replaces on either side is in the history first. Raise
+    S3SyncError where nothing was done; what fails after that is in the outcome.
     """
-    with session.opened():
-        if name == ROOT and not session.scope.root:
+    with session.opened() as listing:
+        if not session.observer.takes_part(name):
             raise UsageError(
-                "The base environment takes part only if it is asked for.",
-                hint="Use --include-root-env, too.",
+                f"{name} takes no part in this run.",
+                hint="See -n, --path-filter and --include-root-env.",
             )
-        sight = session.look_again(name)
+        sight = _sight(session, name, listing)
         for side in (sight.here, sight.there):
             if isinstance(side, Unknown):
                 raise EngineError(side.reason, hint=side.hint)
@@ -53,6 +53,8 @@ def restore(
         entries = read_timeline(session.store, session.pool, name, session.parse)
         entry = find_version(entries, name, version, current=current)
         when = f"{entry.kept.modified:%Y-%m-%d %H:%M} UTC"
+        if entry.file is None:
+            raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
         step = Step(name, Action.RESTORE, f"back to {entry.kept.short}, of {when}", 0)
         watcher.plan([step])
         if dry_run:
@@ -60,7 +62,8 @@ def restore(
             outcome = Outcome(step, difference=compare(now, entry.file))
         else:
             watcher.start(step)
-            outcome = Outcome(step, _restore(session, sight, entry, prune=prune))
+            download, sight = _write(session, sight, entry)
+            outcome = _pull(session, step, sight, download, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
 
@@ -75,10 +78,18 @@ def _file_of(session: Session, sight: Sight) -> EnvFile | None:
     return None
 
 
-def _restore(
-    session: Session, sight: Sight, entry: Entry, *, prune: bool
-) -> tuple[str, ...]:
-    """Write the version to the bucket, and pull it from there."""
+def _sight(session: Session, name: str, listing: Listing) -> Sight:
+    """Look at both sides, as synchronizing would."""
+    sight = session.look_again(name)
+    listed = listing.environments.get(name)
+    if isinstance(listed, Unknown):
+        sight = replace(sight, there=listed)
+    present = {name, *session.observer.everything, *listing.environments}
+    return replace(sight, here=collisions(present).get(name, sight.here))
+
+
+def _write(session: Session, sight: Sight, entry: Entry) -> tuple[Download, Sight]:
+    """Write the version to the bucket; return it as a pull wants it."""
     name, store = sight.name, session.store
     if entry.file is None or entry.there is None:
         raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
@@ -96,5 +107,17 @@ def _restore(
     download = download_version(
         store, name, there, session.engine.platform, session.parse
     )
+    return download, replace(sight, there=there)
+
+
+def _pull(
+    session: Session, step: Step, sight: Sight, download: Download, *, prune: bool
+) -> Outcome:
+    """Pull what is in the bucket again; where that fails, the next run goes on."""
+    keeper = Keeper(session, pull_only=False)
     puller = Puller(session, keeper, prune=prune, pull_only=False)
-    return puller.pull(replace(sight, there=there), download)
+    try:
+        return Outcome(step, puller.pull(sight, download))
+    except S3SyncError as error:
+        note = "it is in the bucket again, and the next run pulls it from there"
+        return Outcome(step, (note,), error)

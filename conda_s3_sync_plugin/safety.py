@@ -37,7 +37,9 @@ def check_sides(observations: Iterable[Observation], location: str) -> None:
 
 def check_deletions(steps: Iterable[Step], observations: Iterable[Observation]) -> None:
     """Raise SafetyError where more than half of the known environments would go."""
-    names = [step.name for step in steps if step.action in REMOVALS]
+    names = [
+        step.name for step in steps if step.action in REMOVALS and not step.partner
+    ]
     known = _known(observations)
     if names and len(names) * 2 > len(known):
         raise SafetyError(

@@ -9,9 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .envfile import parse
+from .location import quoted
 from .models import Listed, Scope
 from .observe import Observer
 from .timeline import is_deleted
+from .versions import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,9 +34,9 @@ _THREADS = 8
 class Session:
     """One location and one conda installation, for one command.
 
-    `pip_options`: files in the bucket may give pip options and local files. `deletes`:
-    environments may be removed. `keep_versions`: how many of each are in the history,
-    about; 0: all. `command`: how people run this, for what they are told.
+    `pip_options`: files in the bucket may give pip options and local files.
+    `keep_versions`: how many of each environment are in the history, about; 0: all.
+    `command`: how people run this, for what they are told.
     """
 
     def __init__(
@@ -45,7 +47,6 @@ class Session:
         *,
         scope: Scope | None = None,
         pip_options: bool = False,
-        deletes: bool = False,
         keep_versions: int = 0,
         command: str = "conda s3-sync",
     ) -> None:
@@ -53,16 +54,16 @@ class Session:
         self.scope = scope or Scope()
         self.command = command
         self.keep_versions = keep_versions
-        self._deletes = deletes
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
         self.observer: Observer
         self.memory: Memory
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Listing]:
+    def opened(self, *, deletes: bool = False) -> Iterator[Listing]:
         """List the bucket while the environments here are looked for.
 
+        `deletes`: it is of interest whether what is missing was deleted on purpose.
         Raise StoreError where it cannot be listed, and StateError. Afterwards, nobody
         waits for what has not begun.
         """
@@ -73,7 +74,7 @@ class Session:
                 self.engine,
                 self.scope,
                 self.parse,
-                self._is_deleted if self._deletes else lambda name, digest: False,
+                self._is_deleted if deletes else lambda name, digest: False,
             )
             found = listing.result()
             root = str(self.engine.root)
@@ -106,6 +107,14 @@ class Session:
         now = self.now()
         latest = max((kept.modified for kept in history), default=now)
         return max(now, latest + timedelta(microseconds=1))
+
+    def way_back(self, name: str, digest: str) -> str:
+        """Return the command that brings a version back, for people to copy."""
+        return f"{self.command} --restore {quoted(f'{name}@{digest[:SHORT]}')}"
+
+    def way_to_history(self, name: str) -> str:
+        """Return the command that shows all versions, for people to copy."""
+        return f"{self.command} --history {quoted(name)}"
 
     def _is_deleted(self, name: str, digest: str) -> bool:
         return is_deleted(self.store.history(name), digest)

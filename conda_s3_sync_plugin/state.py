@@ -164,7 +164,9 @@ class Memory:
 
 
 def _encode(baseline: Baseline) -> dict[str, Any]:
-    rest: dict[str, Any] = {"pushes": baseline.pushes} if baseline.pushes else {}
+    rest: dict[str, Any] = {"prefix": baseline.prefix} if baseline.prefix else {}
+    if baseline.pushes:
+        rest["pushes"] = baseline.pushes
     if baseline.elsewhere:
         rest["elsewhere"] = dict(baseline.elsewhere)
     return {
@@ -180,8 +182,9 @@ def _encode(baseline: Baseline) -> dict[str, Any]:
 def _decode(values: dict[str, Any]) -> Baseline:
     texts = [values[key] for key in ("local", "stamp", "remote", "etag", "modified")]
     elsewhere = dict(values.get("elsewhere", {}))
-    pushes = values.get("pushes", 0)
-    if not all(isinstance(text, str) for text in (*texts, *elsewhere.values())):
+    pushes, prefix = values.get("pushes", 0), values.get("prefix", "")
+    every = (*texts, *elsewhere.values(), prefix)
+    if not all(isinstance(text, str) for text in every):
         raise TypeError(values)
     if not isinstance(pushes, int):
         raise TypeError(pushes)
@@ -190,7 +193,7 @@ def _decode(values: dict[str, Any]) -> Baseline:
     if modified.tzinfo is None:
         raise ValueError(modified)
     moment = modified.astimezone(timezone.utc)
-    return Baseline(local, stamp, remote, etag, moment, elsewhere, pushes)
+    return Baseline(local, stamp, remote, etag, moment, elsewhere, pushes, prefix)
 
 
 def _me() -> str:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from .archive import kept_at
-from .bucket import WRITE_ID, Bucket, bare
+from .archive import by_age, kept_at
+from .bucket import Bucket, bare, is_ours
 from .conditional import ConditionalWriter
 from .location import ROOT, name_problem
 from .models import Listed, Listing, RemoteObject, Unknown
@@ -111,7 +111,7 @@ class S3Store:
         stored = self._bucket.read(self._doing("read", name, key), key)
         if stored is None:
             return None
-        return _remote(stored)
+        return _remote(stored, key)
 
     def put(self, name: str, document: Document, *, replaces: str | None) -> str:
         """Write an environment file and return its ETag.
@@ -141,20 +141,20 @@ class S3Store:
         self._bucket.add(doing, self._request(key, document))
 
     def history(self, name: str) -> tuple[Kept, ...]:
-        """Return all that the history of an environment has, the oldest first."""
+        """Return all that the history of an environment has, in order of writing."""
         prefix = self._location.history_prefix(name)
         doing = self._doing("list the history of", name, prefix)
         found = (
             kept_at(self._location, name, entry["Key"], entry["LastModified"])
             for entry in self._bucket.list(doing, prefix)
         )
-        return tuple(sorted(filter(None, found), key=lambda kept: kept.modified))
+        return tuple(sorted(filter(None, found), key=by_age))
 
     def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
         """Return a version in the history, or a statement; None: it is gone."""
         doing = self._doing("read the history of", name, kept.key)
         stored = self._bucket.read(doing, kept.key)
-        return _remote(stored) if stored else None
+        return _remote(stored, kept.key) if stored else None
 
     def discard(self, name: str, kept: Kept) -> None:
         """Delete an object from the history."""
@@ -195,13 +195,13 @@ class S3Store:
         return self._bucket.request(key, document.body, "application/yaml", given)
 
 
-def _remote(stored: Stored) -> RemoteObject:
+def _remote(stored: Stored, key: str) -> RemoteObject:
     return RemoteObject(
         stored.etag,
         stored.body,
         _modified(stored),
         stored.metadata.get(_PLATFORM, ""),
-        foreign=WRITE_ID not in stored.metadata,
+        foreign=not is_ours(stored, key),
         pushed_by=unquote(stored.metadata.get(_PUSHED_BY, "")),
     )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from .apply import Applier
 from .exceptions import (
     ConflictError,
-    EngineError,
     LocalChangedError,
     RemoteChangedError,
     S3SyncError,
@@ -22,6 +21,7 @@ from .looking import look
 from .models import Listed, Observation, Outcome, Policy, Result, Unknown
 from .observe import Sight, collisions
 from .plan import plan
+from .renaming import kept_for_partner
 from .safety import REMOVALS, check_deletions, check_sides
 from .words import Action, Conditions, Direction
 
@@ -89,7 +89,7 @@ class Synchronization:
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
-        with self._session.opened() as listing:
+        with self._session.opened(deletes=self._policy.delete) as listing:
             ahead, now = self._session.ahead, self._session.now()
             self._policy = replace(self._policy, ahead=ahead, now=now)
             planned = self._plan(listing)
@@ -140,9 +140,13 @@ class Synchronization:
         # Base is always here: it says nothing about a disk that is gone.
         known = [seen for seen in observations if not seen.is_base]
         known += self._left_out(listing, names)
+        steps = plan(observations, self._policy)
+        # What only has a new name is not gone.
+        renamed = {step.name for step in steps if step.partner}
+        known = [seen for seen in known if seen.name not in renamed]
         if not self._force:
             check_sides(known, self._store.identity)
-        return Plan(tuple(plan(observations, self._policy)), sights, tuple(known))
+        return Plan(tuple(steps), sights, tuple(known))
 
     def _left_out(self, listing: Listing, names: Collection[str]) -> list[Observation]:
         """Return what else is known, as far as it can be told without a look."""
@@ -189,6 +193,7 @@ class Synchronization:
             self._session,
             prune=self._prune,
             pull_only=self._policy.direction is Direction.PULL,
+            force=self._force,
         )
         steps = sorted(planned.steps, key=lambda step: _ORDER.get(step.action, 0))
         jobs = [applier.begin(step, planned.sights[step.name]) for step in steps]
@@ -196,8 +201,8 @@ class Synchronization:
         outcomes: list[Outcome] = []
         for step, job in zip(steps, jobs, strict=True):
             watcher.start(step)
-            if partner := _failed_partner(step, outcomes):
-                outcomes.append(Outcome(step, error=_kept_for(partner)))
+            if error := kept_for_partner(step, outcomes):
+                outcomes.append(Outcome(step, error=error))
             else:
                 outcomes.append(self._finish(step, job, applier))
             watcher.finish(outcomes[-1])
@@ -227,7 +232,9 @@ class Synchronization:
             return self._failed(step, error)
         if again.action in REMOVALS and again.action is not step.action:
             return Outcome(step, error=_other_than_planned(step.name))
-        step = replace(again, partner=step.partner)
+        if again.row == step.row:
+            again = replace(again, partner=step.partner)
+        step = again
         job = applier.begin(step, sight)
         return self._finish(step, job, applier, attempts - 1)
 
@@ -263,21 +270,6 @@ class Synchronization:
             f"the clock of this machine is {seconds} seconds {way} the server's: times "
             "are taken by the server's"
         ]
-
-
-def _failed_partner(step: Step, outcomes: Iterable[Outcome]) -> str:
-    """Return the new name of what is to go, where it has not come to be."""
-    if step.action not in REMOVALS or not step.partner:
-        return ""
-    done = {outcome.step.name for outcome in outcomes if outcome.is_settled}
-    return "" if step.partner in done else step.partner
-
-
-def _kept_for(partner: str) -> EngineError:
-    return EngineError(
-        f"It stays, because {partner}, its new name, could not be brought about.",
-        hint="The next run tries both again.",
-    )
 
 
 def _other_than_planned(name: str) -> RemoteChangedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,46 +25,56 @@ class Entry:
     """One version of an environment, or the statement that it was deleted."""
 
     kept: Kept
-    #: None: it is gone since it was listed.
+    #: None: it is gone since it was listed, or cannot be read.
     there: RemoteObject | None
     #: None: a statement, or no document that can be read.
     file: EnvFile | None
+    #: What the history has of it, under one name or more.
+    kinds: frozenset[Kind]
     #: Against the version before.
     difference: Difference = Difference()
-    #: It has lost a conflict.
-    is_loser: bool = False
 
     @property
     def is_deletion(self) -> bool:
         """Tell whether it only states that a version was deleted."""
-        return self.kept.kind is Kind.DELETED
+        return Kind.DELETED in self.kinds
+
+    @property
+    def was_current(self) -> bool:
+        """Tell whether it was in the bucket, for all machines."""
+        return Kind.VERSION in self.kinds
 
 
 def read_timeline(
     store: Store, pool: Executor, name: str, parse: Callable[[bytes], EnvFile]
 ) -> list[Entry]:
     """Read all versions of an environment, the oldest first; raise StoreError."""
-    history = [kept for kept in store.history(name) if kept.kind is not Kind.LOCK]
-    losers = {_version(kept) for kept in history if kept.kind is Kind.LOSER}
-    # A version that has lost may be there under two names.
-    single = {(_version(kept), kept.kind is Kind.DELETED): kept for kept in history}
-    chosen = list(single.values())
-    futures = [pool.submit(store.get_kept, name, kept) for kept in chosen]
+    kinds: dict[tuple[datetime, str, bool], set[Kind]] = defaultdict(set)
+    single: dict[tuple[datetime, str, bool], Kept] = {}
+    for kept in store.history(name):
+        if kept.kind is not Kind.LOCK:
+            # A version that has lost a conflict may be there under two names.
+            version = (kept.modified, kept.digest, kept.kind is Kind.DELETED)
+            kinds[version].add(kept.kind)
+            single.setdefault(version, kept)
+    futures = {
+        version: pool.submit(store.get_kept, name, kept)
+        for version, kept in single.items()
+    }
     found: list[Entry] = []
     before: Entry | None = None
-    for kept, future in zip(chosen, futures, strict=True):
-        there = future.result()
-        is_loser = _version(kept) in losers and kept.kind is not Kind.DELETED
-        entry = Entry(kept, there, _file(kept, there, parse), is_loser=is_loser)
+    for version, kept in single.items():
+        try:
+            there = futures[version].result()
+        except EnvFileError:  # too large, or damaged: that hides no other
+            there = None
+        file = _file(kept, there, parse)
+        entry = Entry(kept, there, file, frozenset(kinds[version]))
         if not entry.is_deletion:
             entry = replace(entry, difference=_difference(before, entry))
             before = entry
         found.append(entry)
     return found
-
-
-def _version(kept: Kept) -> tuple[datetime, str]:
-    return kept.modified, kept.digest
 
 
 def _file(
@@ -88,18 +99,23 @@ def find_version(
 ) -> Entry:
     """Return the latest entry of a version; raise UsageError.
 
-    `version` is the beginning of its digest. Empty: the latest that is not `current`.
+    `version` is the beginning of its digest. Empty: the latest that was in the bucket,
+    and is not `current`.
     """
     found = [
         entry
         for entry in entries
-        if not entry.is_deletion
-        and entry.kept.digest.startswith(version)
-        and (version or entry.kept.digest != current[:12])
+        if not entry.is_deletion and entry.kept.digest.startswith(version)
     ]
+    if not version:
+        found = [
+            entry
+            for entry in found
+            if entry.was_current and entry.kept.digest != current[:12]
+        ]
     digests = {entry.kept.digest for entry in found}
     if not found:
-        what = f"version {version} of {name}" if version else f"version of {name}"
+        what = f"version {version} of {name}" if version else f"other version of {name}"
         raise UsageError(
             f"There is no {what} in the history.",
             hint=f"See which there are: --history {name}",
@@ -113,9 +129,13 @@ def find_version(
 
 
 def is_deleted(history: Iterable[Kept], digest: str) -> bool:
-    """Tell whether a version was deleted on purpose, and not brought back since."""
-    latest = None
-    for kept in history:
-        if kept.digest == digest[:12] and kept.kind is not Kind.LOCK:
-            latest = kept
-    return latest is not None and latest.kind is Kind.DELETED
+    """Tell whether an environment was deleted on purpose, since it had this content.
+
+    What was written after a deletion has brought it back.
+    """
+    past = [kept for kept in history if kept.kind not in (Kind.LOCK, Kind.ASIDE)]
+    return (
+        bool(past)
+        and past[-1].kind is Kind.DELETED
+        and digest[:12] in {kept.digest for kept in past}
+    )

@@ -21,6 +21,8 @@ class Kind(Word):
     VERSION = "version"
     #: A version that has lost a conflict.
     LOSER = "loser"
+    #: What was on a machine alone, when something else took its place there.
+    ASIDE = "aside"
     #: A statement that a version was deleted on purpose.
     DELETED = "deleted"
     LOCK = "lock"

@@ -89,6 +89,8 @@ class FakeEngine:
         self.before: Hook | None = None
         self.calls: Counter[str] = Counter()
         self.envs: dict[Path, FakeEnv] = {self.root: FakeEnv()}
+        #: Folders of environments that are not there at present.
+        self.unmounted: set[Path] = set()
         self._serial = 0
 
     def edit(
@@ -161,6 +163,9 @@ class FakeEngine:
         if env.broken:
             return Unknown(f"{prefix}/conda-meta/history is missing")
         return LocalEnv(name, prefix, str(env.serial), env.modified, env.touched)
+
+    def has_folder(self, prefix: Path) -> bool:
+        return prefix.parent not in self.unmounted
 
     def export(self, env: LocalEnv) -> Export:
         self._begin("export", env.name)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from conda_s3_sync_plugin.archive import kept_at
+from conda_s3_sync_plugin.archive import by_age, kept_at
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.location import ROOT, Location, name_problem
 from conda_s3_sync_plugin.models import Listed, Listing, RemoteObject, Unknown
@@ -148,7 +148,7 @@ class MemoryStore:
             if key.startswith(prefix)
         )
         self._end("history", name)
-        return tuple(sorted(filter(None, found), key=lambda kept: kept.modified))
+        return tuple(sorted(filter(None, found), key=by_age))
 
     def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
         """Return a version in the history, or a statement; None: it is gone."""

@@ -40,6 +40,7 @@ FLOORS = {
     "s3errors": 2,
     "s3client": 2,
     "bucket": 2,
+    "retry": 1,
     "conditional": 2,
     "store": 2,
     "engines": 2,

@@ -149,6 +149,10 @@ def at(fn: object, folder: str = "https://example.org/c/linux-64") -> dict[str, 
 
 
 BAD_PACKAGES: dict[str, dict[str, Any]] = {
+    # It would become a folder of the package cache that is replaced, or removed.
+    "build: leads out of the cache": {"build": "py311_0/../../../../Documents"},
+    "version: leads out of the cache": {"version": "../../1.26.0"},
+    "name of another file": {"name": "scipy"},
     "no name": {"name": None},
     "no version": {"version": None},
     "no build": {"build": None},
@@ -216,9 +220,10 @@ def test_a_package_that_cannot_be_checked_or_leads_away_is_refused(
         {},
         {"md5": None},
         {"sha256": None},
-        {"build": ""},
-        {"name": "_libgcc_mutex"},
-        at("m2-base-1.0!2+x-0.tar.bz2"),
+        {"build": ""} | at("numpy-1.26.0-.conda"),
+        {"name": "_libgcc_mutex"} | at("_libgcc_mutex-1.26.0-py311_0.conda"),
+        {"name": "m2-base", "version": "1.0!2+x", "build": "0"}
+        | at("m2-base-1.0!2+x-0.tar.bz2"),
         at(PACKAGE["fn"], "file:///srv/channel/linux-64"),
         at(PACKAGE["fn"], "s3://bucket/channel/linux-64"),
     ],

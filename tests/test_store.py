@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conda_s3_sync_plugin import __version__, bucket, s3client
+from conda_s3_sync_plugin import __version__, bucket, retry, s3client
 from conda_s3_sync_plugin.exceptions import (
     EnvFileError,
     RemoteChangedError,
@@ -124,6 +124,7 @@ def test_metadata(s3: S3Server, location: Location) -> None:
             "conda-env-digest": written.digest,
             "conda-env-platform": "linux-64",
             "conda-env-pushed-by": "Zo%C3%AB%27s%20box",
+            "conda-env-key": sha256(key.encode()).hexdigest()[:16],
         }
         assert there["ContentType"] == "application/yaml"
 
@@ -193,7 +194,7 @@ def test_interference_by_a_winner(s3: S3Server, store: S3Store, bucket: str) -> 
 def test_endless_interference(
     s3: S3Server, store: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bucket.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
     s3.before = Once("PUT", lambda: (409, "ConditionalRequestConflict"), times=99)
     for write in (
         lambda: store.put("e1", document("ours"), replaces=None),
@@ -236,7 +237,7 @@ def spoil(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Callable[[bytes], bytes], int], None]:
     """Let the next answers to GET be spoiled."""
-    monkeypatch.setattr(bucket.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
 
     def start(change: Callable[[bytes], bytes], times: int) -> None:
         spoiler = Spoiler(s3._app, change)

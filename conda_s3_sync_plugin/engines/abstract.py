@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,10 @@ class AbstractEngine(Library[P, S]):
     def look(self, name: str, prefix: Path) -> LocalEnv | Unknown | None:
         """See what is at a prefix, without reading it."""
         return plain.look(name, prefix)
+
+    def has_folder(self, prefix: Path) -> bool:
+        """Tell whether the folder is there that an environment was in."""
+        return os.path.isdir(prefix.parent)  # noqa: PTH112 (it may be forbidden)
 
     def export(self, env: LocalEnv) -> Export:
         """Read all of an environment; raise EngineError."""
@@ -128,7 +133,9 @@ class AbstractEngine(Library[P, S]):
         with self._errors(f"{name} could not be removed"):
             begin()
             self._remove(prefix)
-            shutil.rmtree(prefix)
+            shutil.rmtree(os.path.realpath(prefix))
+            if prefix.is_symlink():  # to what has just been removed
+                prefix.unlink()
             self._places.unregister(prefix)
 
     def _mirror(
@@ -184,10 +191,11 @@ class AbstractEngine(Library[P, S]):
             # What merely came along: with other versions, others may.
             asked_for = {self._spec(text).name for text in lock.requested}
             loose = {spec.name for spec in specs} - asked_for
+        elsewhere = lock.elsewhere if lock else {}
         solution = solve_relaxed(
             specs,
             lambda wanted: self._solve(wanted, file.channels),
-            expendable=loose,
+            expendable=loose | {self._spec(text).name for text in elsewhere},
         )
         packages, left_out = solution.packages, solution.left_out
         self._download(packages)
