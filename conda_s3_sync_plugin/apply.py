@@ -174,9 +174,11 @@ class Applier:
         that would still count.
         """
         if sight.there is None and sight.baseline is not None:
-            history = self._session.store.history(sight.name)
-            if any(kept.kind is Kind.DELETED for kept in history):
-                return self._session.moment_after(history)
+            # Who may not list the history can push all the same.
+            with contextlib.suppress(StoreError):
+                history = self._session.store.history(sight.name)
+                if any(kept.kind is Kind.DELETED for kept in history):
+                    return self._session.moment_after(history)
         return self._session.by_the_server(here.version.modified)
 
     def _finish_push(

@@ -34,8 +34,8 @@ class Chronicle:
 
 def read_chronicle(session: Session, name: str) -> Chronicle:
     """Read all versions of an environment; raise StoreError."""
-    with session.opened():
-        sight = session.look_again(name)
+    with session.opened() as listing:
+        sight = session.look(name, listing)
         sides = (
             side.version.digest if isinstance(side, Here | There) else ""
             for side in (sight.there, sight.here)
@@ -69,7 +69,7 @@ def _row(chronicle: Chronicle, entry: Entry) -> tuple[str, ...]:
     marks = list(_places(chronicle, entry))
     if Kind.LOSER in entry.kinds:
         marks.append("lost a conflict")
-    elif not entry.was_current:
+    elif not (entry.was_current or entry.is_deletion):
         marks.append("on one machine")
     return (
         kept.short,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from .exceptions import StoreError
 from .lockfile import render_lock
 from .models import Document
 from .observe import Here, There, read
@@ -45,11 +47,12 @@ class Keeper:
 
     def copy_locks(self, old: str, new: str, digest: str) -> None:
         """Let an environment of a new name have the locks of all platforms."""
-        for kept in self._store.history(old):
-            if kept.kind is Kind.LOCK and kept.digest == digest[:12]:
-                body = self._store.get_lock(old, digest, kept.platform)
-                if body is not None:
-                    self._store.put_lock(new, digest, kept.platform, body)
+        with contextlib.suppress(StoreError):  # other platforms can solve for it, too
+            for kept in self._store.history(old):
+                if kept.kind is Kind.LOCK and kept.digest == digest[:12]:
+                    body = self._store.get_lock(old, digest, kept.platform)
+                    if body is not None:
+                        self._store.put_lock(new, digest, kept.platform, body)
 
     def keep_local(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
         """Keep what is going to be replaced here, unless it is in the bucket as it is.

@@ -8,6 +8,7 @@ from .alteration import Alteration
 from .exceptions import EngineError, RemoteChangedError
 from .models import Document
 from .observe import Fetched, read
+from .timeline import is_deleted
 from .versions import Kind
 
 if TYPE_CHECKING:
@@ -38,18 +39,24 @@ class Remover:
         history = session.store.history(name)
         if not _holds(history, digest):
             self._keep(name, there)
-        moment = session.moment_after(history)
-        statement = Document(_BODY, digest, moment, session.engine.platform)
-        session.store.keep(name, statement, Kind.DELETED)
+            history = session.store.history(name)
+        if not is_deleted(history, digest):  # else an earlier run has broken off here
+            moment = session.moment_after(history)
+            statement = Document(_BODY, digest, moment, session.engine.platform)
+            session.store.keep(name, statement, Kind.DELETED)
         try:
             session.store.delete(name, etag=there.etag)
         except RemoteChangedError:
-            for kept in session.store.history(name):  # what it says is not so
-                if kept.kind is Kind.DELETED and kept.modified == moment:
-                    session.store.discard(name, kept)
+            self._take_back(name, digest)
             raise
         session.memory.remember(name, None)
         return self._way_back(name, digest)
+
+    def _take_back(self, name: str, digest: str) -> None:
+        """Discard what was just stated: it is not so."""
+        *_, latest = self._session.store.history(name)
+        if latest.kind is Kind.DELETED and latest.digest == digest[:12]:
+            self._session.store.discard(name, latest)
 
     def _keep(self, name: str, there: There) -> None:
         """Keep a version that others have written, and nobody has kept so far."""
@@ -74,7 +81,9 @@ class Remover:
         with alteration.noting_failure():
             session.engine.remove(name, env.prefix, begin=alteration.begin)
         session.memory.remember(name, None)
-        return self._way_back(name, export.file.digest)
+        # On another platform, what was here was only made from that.
+        deleted = sight.baseline.remote if sight.baseline else export.file.digest
+        return self._way_back(name, deleted)
 
     def _way_back(self, name: str, digest: str) -> tuple[str, ...]:
         return (f"to bring it back: {self._session.way_back(name, digest)}",)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .exceptions import EngineError
+from .location import quoted
 from .models import Version
 from .words import Action
 
@@ -78,6 +79,9 @@ def _tell(step: Step, partner: str) -> Step:
     if step.action in (Action.DELETE_LOCAL, Action.DELETE_REMOTE):
         return replace(step, reason=f"renamed to {partner}", partner=partner)
     if step.row in _GONE and step.action in (Action.PUSH, Action.PULL):
-        hint = f"It is {partner} now: run this with --delete, and the old name goes."
+        hint = (
+            f"It is {partner} now. To be rid of the old name, conda env remove -n "
+            f"{quoted(step.name)}, and run this with --delete."
+        )
         return replace(step, hint=hint, partner=partner)
     return step

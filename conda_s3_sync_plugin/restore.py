@@ -9,15 +9,16 @@ from .difference import compare
 from .download import download_version
 from .exceptions import EngineError, EnvFileError, S3SyncError, UsageError
 from .keeping import Keeper
+from .location import ROOT
 from .models import Document, Outcome, RemoteObject, Result, Step, Unknown, Version
-from .observe import Fetched, Here, There, collisions, read
+from .observe import Fetched, Here, There, read
 from .pull import Puller
 from .timeline import find_version, read_timeline
 from .words import Action
 
 if TYPE_CHECKING:
     from .download import Download
-    from .models import EnvFile, Listing
+    from .models import EnvFile
     from .observe import Sight
     from .protocols import Watcher
     from .session import Session
@@ -40,12 +41,17 @@ def restore(
     S3SyncError where nothing was done; what fails after that is in the outcome.
     """
     with session.opened() as listing:
+        if name == ROOT and not session.scope.root:
+            raise UsageError(
+                "The base environment takes part only if it is asked for.",
+                hint="Use --include-root-env, too.",
+            )
         if not session.observer.takes_part(name):
             raise UsageError(
                 f"{name} takes no part in this run.",
                 hint="See -n, --path-filter and --include-root-env.",
             )
-        sight = _sight(session, name, listing)
+        sight = session.look(name, listing)
         for side in (sight.here, sight.there):
             if isinstance(side, Unknown):
                 raise EngineError(side.reason, hint=side.hint)
@@ -57,15 +63,34 @@ def restore(
             raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
         step = Step(name, Action.RESTORE, f"back to {entry.kept.short}, of {when}", 0)
         watcher.plan([step])
-        if dry_run:
+        if _is_current(sight, entry):
+            reason = f"{entry.kept.short} is the current version"
+            outcome = Outcome(Step(name, Action.NOTHING, reason, 0))
+        elif dry_run:
+            origin = entry.there.platform if entry.there else ""
+            builds = origin in ("", session.engine.platform)
             now = _file_of(session, sight)
-            outcome = Outcome(step, difference=compare(now, entry.file))
+            difference = compare(now, entry.file, builds=builds)
+            outcome = Outcome(step, difference=difference)
         else:
             watcher.start(step)
             download, sight = _write(session, sight, entry)
             outcome = _pull(session, step, sight, download, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
+
+
+def _is_current(sight: Sight, entry: Entry) -> bool:
+    """Tell whether both sides are that version already, and in step."""
+    here, there, old = sight.here, sight.there, sight.baseline
+    return (
+        isinstance(here, Here)
+        and isinstance(there, There)
+        and there.version.digest.startswith(entry.kept.digest)
+        and old is not None
+        and not old.is_interrupted
+        and (here.version.digest, there.version.digest) == (old.local, old.remote)
+    )
 
 
 def _file_of(session: Session, sight: Sight) -> EnvFile | None:
@@ -76,16 +101,6 @@ def _file_of(session: Session, sight: Sight) -> EnvFile | None:
     if isinstance(sight.there, There) and sight.there.fetched:
         return sight.there.fetched.file
     return None
-
-
-def _sight(session: Session, name: str, listing: Listing) -> Sight:
-    """Look at both sides, as synchronizing would."""
-    sight = session.look_again(name)
-    listed = listing.environments.get(name)
-    if isinstance(listed, Unknown):
-        sight = replace(sight, there=listed)
-    present = {name, *session.observer.everything, *listing.environments}
-    return replace(sight, here=collisions(present).get(name, sight.here))
 
 
 def _write(session: Session, sight: Sight, entry: Entry) -> tuple[Download, Sight]:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 REMOVALS: Final = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
 
 
-def check_sides(observations: Iterable[Observation], location: str) -> None:
+def check_sides(
+    observations: Iterable[Observation], location: str, *, deletes: bool = False
+) -> None:
     """Raise SafetyError where one side has lost all of several known environments.
 
     That is what a disk that is not mounted looks like, or a bucket that was emptied.
+    `deletes`: the run may remove them from the other side, too.
     """
     known = _known(observations)
     if len(known) < 2:
@@ -29,9 +32,12 @@ def check_sides(observations: Iterable[Observation], location: str) -> None:
     if here == there:
         return
     place, other = ("this machine", location) if there else (location, "this machine")
+    hint = f"If that is meant, and {other} shall bring them back, use --force."
+    if deletes:
+        hint = "Look with --dry-run --force. If that is meant, use --force alone."
     raise SafetyError(
         f"All {len(known)} known environments are gone from {place}; nothing was done.",
-        hint=f"If that is meant, and {other} shall bring them back, use --force.",
+        hint=hint,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from .envfile import parse
 from .location import quoted
 from .models import Listed, Scope
-from .observe import Observer
+from .observe import Observer, collisions
 from .timeline import is_deleted
 from .versions import SHORT
 
@@ -118,6 +119,20 @@ class Session:
 
     def _is_deleted(self, name: str, digest: str) -> bool:
         return is_deleted(self.store.history(name), digest)
+
+    def look(self, name: str, listing: Listing) -> Sight:
+        """See both sides of one environment, as synchronizing would.
+
+        What was not listed is not asked for: S3 denies access to it.
+        """
+        sight = self.observer.sight(
+            name,
+            self.memory.baselines.get(name),
+            listing.environments.get(name),
+            lambda: self.store.get(name),
+        )
+        present = {name, *self.observer.everything, *listing.environments}
+        return replace(sight, here=collisions(present).get(name, sight.here))
 
     def look_again(self, name: str) -> Sight:
         """See both sides of one environment as they are by now; raise StoreError."""

@@ -145,7 +145,7 @@ class Synchronization:
         renamed = {step.name for step in steps if step.partner}
         known = [seen for seen in known if seen.name not in renamed]
         if not self._force:
-            check_sides(known, self._store.identity)
+            check_sides(known, self._store.identity, deletes=self._policy.delete)
         return Plan(tuple(steps), sights, tuple(known))
 
     def _left_out(self, listing: Listing, names: Collection[str]) -> list[Observation]:

@@ -115,7 +115,8 @@ def find_version(
         ]
     digests = {entry.kept.digest for entry in found}
     if not found:
-        what = f"version {version} of {name}" if version else f"other version of {name}"
+        what = f"version {version} of {name}" if version else f"version of {name}"
+        what += " but the current one" if current and not version else ""
         raise UsageError(
             f"There is no {what} in the history.",
             hint=f"See which there are: --history {name}",

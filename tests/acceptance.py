@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from ast import literal_eval
 from typing import TYPE_CHECKING, Any
 
 from conda_here import HAS_CONDA
+from hand_made import write_variables
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Container
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
     from machine import Machine
@@ -125,6 +127,24 @@ def plant(original: Machine, name: str, *machines: Machine) -> None:
     """
     for machine in machines:
         shutil.copytree(original.prefix(name), machine.prefix(name), symlinks=True)
+
+
+def spread(original: Machine, names: Iterable[str], *machines: Machine) -> None:
+    """Give machines environments of these names: what is in `libs`, and a variable.
+
+    No two of them have the same content.
+    """
+    for name in names:
+        for machine in machines:
+            shutil.copytree(original.prefix("libs"), machine.prefix(name))
+            write_variables(machine.prefix(name), {"NAME": name})
+
+
+def bring_back(machine: Machine, said: str) -> list[str]:
+    """Return the arguments of the one command that brings a version back."""
+    (command,) = re.findall(r"to bring it back: (.*)$", said, re.MULTILINE)
+    assert command.startswith(f"{machine.command} ")
+    return shlex.split(command.removeprefix(machine.command))
 
 
 def bodies(s3: S3Server, bucket: str) -> dict[str, bytes]:

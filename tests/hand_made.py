@@ -48,7 +48,7 @@ def add_record(
     prefix: Path, name: str, version: str = "1.0", **changes: Any
 ) -> dict[str, Any]:
     """Record a conda package, as if it were installed, and return the record."""
-    file = f"{name}-{version}-0"
+    file = f"{name}-{version}-{changes.get('build', '0')}"
     record = {
         "name": name,
         "version": version,

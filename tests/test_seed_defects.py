@@ -218,7 +218,9 @@ def test_17_what_brings_a_removed_or_renamed_environment_back_is_told(
     document = sync_json(a, bucket)
     assert actions(document) == {"books": "push", "libs": "pull"}
     hint = document["environments"][1]["hint"]
-    assert "It is books now: run this with --delete" in hint
+    assert (
+        "It is books now. To be rid of the old name, conda env remove -n libs" in hint
+    )
     s3.client.delete_object(Bucket=bucket, Key="libs.yml")
     a.remove("libs")
     sync_twice(a, s3, bucket)
