@@ -34,6 +34,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Channel:
     channel.add("twin", "1.0", "there_0", subdirs=[THERE])
     channel.add("ahead", "2.0", subdirs=[THERE])
     channel.add("ahead", "1.0", subdirs=[HERE])
+    for subdir, last in ((HERE, "1.0"), (THERE, "1.5")):
+        for version in (last, "2.0"):
+            channel.add("uneven", version, subdirs=[subdir])
     channel.add("helper", subdirs=[THERE])
     for subdir in (HERE, THERE):
         needs = ["helper"] if subdir == THERE else []
@@ -139,6 +142,25 @@ def test_what_is_not_to_be_had_here_is_relaxed_or_left_out_by_name(
     assert here.requested("ml") == {"ahead": "ahead", "lib00": "lib00=1.1"}
 
 
+def test_of_a_request_of_another_platform_all_is_kept_that_can_be_had_here(
+    make_lab: Callable[..., Lab],
+) -> None:
+    there = make_lab("there", subdir=THERE)
+    there.make("ml", "uneven<2", "twin=1.0=there_0", "lib00=1.1=h0_0")
+    export = there.export("ml")
+    here = make_lab()
+    notes = here.apply("ml", export.file, export.lock, origin=THERE)
+    assert {note.replace("[version='<2']", "<2") for note in notes} == {
+        "uneven==1.5 is not to be had here: uneven<2 instead",
+        "twin==1.0=there_0 is not to be had here: twin==1.0 instead",
+    }
+    assert here.versions("ml") == {"uneven": "1.0", "twin": "1.0", "lib00": "1.1"}
+    asked = here.requested("ml")
+    assert "<2" in asked["uneven"]
+    assert asked["twin"] == "twin==1.0"
+    assert asked["lib00"].replace("==", "=") == "lib00=1.1=h0_0"
+
+
 def test_the_file_of_another_platform_is_solved_without_its_builds(
     make_lab: Callable[..., Lab],
 ) -> None:
@@ -171,7 +193,7 @@ def test_a_build_that_is_gone_is_replaced_with_a_note(lab: Lab) -> None:
     )
     assert lab.versions("ml") == {"lib00": "1.1", "lib01": "1.1"}
     requested = lab.requested("ml")
-    assert requested["lib00"] == "lib00"
+    assert requested["lib00"] == "lib00==1.1"
     assert requested["lib01"].replace("==", "=") == "lib01=1.1=h1_0"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from conda_s3_sync_plugin.engines.ladder import (
     NoSolution,
+    as_far_as_true,
     expendable,
     solve_relaxed,
     specs_of,
@@ -30,6 +31,7 @@ class PlainSpec:
     """A spec such as `name=version=build`, with less of it, or `name>version`."""
 
     text: str
+    asked: PlainSpec | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.text
@@ -46,10 +48,22 @@ class PlainSpec:
     def has_build(self) -> bool:
         return len(self.parts) > 2
 
+    @property
+    def is_version(self) -> bool:
+        return self.asked is not None
+
     def at(self, version: str) -> PlainSpec:
-        return PlainSpec(f"{self.name}={version}")
+        build = self.parts[2:]
+        text = "=".join([self.name, version, *build])
+        return PlainSpec(text, self._less() if build else self)
 
     def weaker(self) -> PlainSpec | None:
+        less = self._less()
+        if less and not self.has_build and self.asked not in (None, self):
+            return self.asked
+        return replace(less, asked=self.asked) if less and self.has_build else less
+
+    def _less(self) -> PlainSpec | None:
         less = self.parts[:-1]
         return PlainSpec("=".join(less).replace("=>", ">")) if less else None
 
@@ -142,6 +156,41 @@ def test_only_of_what_is_missing_something_is_given_up() -> None:
     channel = Channel("a=1=0", "b=1=0", "b=2=0")
     assert solve(channel, "a=7", "b=1=0")[0] == ["a=1=0", "b=1=0"]
     assert channel.asked == [["a=7", "b=1=0"], ["a", "b=1=0"]]
+
+
+def test_of_one_version_what_was_asked_for_comes_before_the_bare_name() -> None:
+    channel = Channel("a=1=0", "a=5=0", "b=1=0")
+    wanted = [PlainSpec("a>3").at("4"), PlainSpec("b>3").at("4")]
+    packages, notes = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
+    assert packages == ["a=5=0", "b=1=0"]
+    steps = ["a=4", "b=4"], ["a>3", "b>3"], ["a>3", "b"]
+    assert channel.asked == list(map(list, steps))
+    assert notes == [
+        "a=4 is not to be had here: a>3 instead",
+        "b=4 is not to be had here: b>3 instead",
+        "b>3 is not to be had here: b instead",
+    ]
+
+
+def test_builds_that_were_asked_for_are_given_up_one_by_one() -> None:
+    channel = Channel("a=1=here", "b=1=both", "b=1=other")
+    wanted = [PlainSpec("a=1=there").at("1"), PlainSpec("b=1=both").at("1")]
+    packages, notes = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
+    assert packages == ["a=1=here", "b=1=both"]
+    assert notes == ["a=1=there is not to be had here: a=1 instead"]
+
+
+TRUE = {
+    "all of it": ("a=1=0", "a=1=0"),
+    "but for the build": ("a=1=1", "a=1"),
+    "but for the version": ("a=2=0", "a"),
+    "but for a bound": ("a>5", "a"),
+}
+
+
+@pytest.mark.parametrize(("spec", "true"), TRUE.values(), ids=TRUE)
+def test_of_a_request_as_much_is_kept_as_the_package_is(spec: str, true: str) -> None:
+    assert as_far_as_true(PlainSpec(spec), "a=1=0") == true
 
 
 def test_what_is_expendable_is_left_out_at_last() -> None:
@@ -244,8 +293,8 @@ def test_nothing_wanted_is_nothing_found() -> None:
 
 
 def test_an_environment_of_which_nothing_is_left_is_an_error() -> None:
-    with pytest.raises(EngineError, match="Nothing of it is to be had here"):
-        solve(Channel(), "gone", expendable=["gone"])
+    with pytest.raises(EngineError, match="Nothing of it .* here: gone, lost"):
+        solve(Channel(), "lost", "gone", expendable=["gone", "lost"])
 
 
 FILE = render("any", channels=[], specs=["a=1=0", "b"], pip=[], variables=None)

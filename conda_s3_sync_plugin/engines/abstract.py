@@ -13,7 +13,16 @@ from . import extras, pip
 from . import prefix as plain
 from .choice import Choice, GoneError
 from .fit import check_fit, lacking, moves_python, told_to_stay
-from .ladder import P, S, expendable, solve_relaxed, specs_of, wishes, with_pip
+from .ladder import (
+    P,
+    S,
+    as_far_as_true,
+    expendable,
+    solve_relaxed,
+    specs_of,
+    wishes,
+    with_pip,
+)
 from .library import Library
 from .places import check_changeable, check_removable
 
@@ -257,9 +266,7 @@ class AbstractEngine(Library[P, S]):
         """
         have = {self._name(package): package for package in packages}
         specs = [spec for spec in map(self._spec, requested) if spec.name in have]
-        return [
-            str(spec) if spec.matches(have[spec.name]) else spec.name for spec in specs
-        ]
+        return [as_far_as_true(spec, have[spec.name]) for spec in specs]
 
     def _is_spec(self, text: str) -> bool:
         try:

@@ -25,7 +25,18 @@ _DEFAULTS: Final = tuple(
 )
 _CUSTOM: Final = {"pkgs": "https://repo.anaconda.com"}
 
-_PLATFORM = re.compile(r"/(?:noarch|(?:linux|osx|win|emscripten|wasi|freebsd)-\w+)/?$")
+_PLATFORM = re.compile(r"/(noarch|(?:linux|osx|win|emscripten|wasi|freebsd)-\w+)/?$")
+
+
+def platform_of(channel: str) -> str:
+    """Return the platform that the name of a channel ends with; "" if with none."""
+    match = _PLATFORM.search(channel)
+    return match[1] if match else ""
+
+
+def without_platform(channel: str) -> str:
+    """Return the name of the whole channel."""
+    return _PLATFORM.sub("", channel.rstrip("/"))
 
 
 class Channels:
@@ -56,7 +67,7 @@ class Channels:
         else:
             members = self._groups.get(name)
         if members is None:
-            yield self._locate(_PLATFORM.sub("", name.rstrip("/")))
+            yield self._locate(without_platform(name))
             return
         for member in members:
             yield self._locate(str(member))

@@ -30,12 +30,20 @@ class Spec(Protocol):
         """Tell whether one build is asked for: people seldom do, programs often."""
         ...
 
+    @property
+    def is_version(self) -> bool:
+        """Tell whether it is one version of what was asked for: see `at`."""
+        ...
+
     def at(self: S, version: str) -> S:
-        """Return a spec for exactly this version, from the same channel."""
+        """Return a spec for exactly this version, of the same build and channel."""
         ...
 
     def weaker(self: S) -> S | None:
-        """Return it without a build, or then without a version; None: a bare name."""
+        """Return it without a build, or then without a version; None: a bare name.
+
+        Of one version, what was asked for comes before the bare name.
+        """
         ...
 
     def matches(self, package: Any) -> bool:  # noqa: ANN401 (each library has its own)
@@ -170,10 +178,18 @@ def solve_relaxed(
         )
     if notes and not want:
         raise EngineError(
-            "Nothing of it is to be had here.",
+            f"Nothing of it is to be had here: {', '.join(sorted(expendable))}.",
             hint="Its packages are for another platform, or in other channels.",
         )
     return Solution(found, notes, left_out)
+
+
+def as_far_as_true(spec: S, package: Any) -> str:  # noqa: ANN401 (each library's own)
+    """Return as much of what was asked for as a package is; at least its name."""
+    rung: S | None = spec
+    while rung and not rung.matches(package):
+        rung = rung.weaker()
+    return str(rung or spec.name)
 
 
 def _culprits(
@@ -184,9 +200,12 @@ def _culprits(
     with_build = {
         name for name, specs in want.items() if any(spec.has_build for spec in specs)
     }
-    if elsewhere and missing & with_build:
+    exported = {
+        name for name in with_build if not any(spec.is_version for spec in want[name])
+    }
+    if elsewhere and missing & exported:
         # Builds of another platform fit nowhere here, and solvers may tell one a time.
-        return sorted(with_build)
+        return sorted(exported)
     if not missing and error.is_conflict:
         return sorted(with_build)  # each exists, but not together
     return sorted(missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class CondaSpec:
     """What is asked of one package, as conda understands it."""
 
     match_spec: MatchSpec
+    #: Where it is one version of that, what was asked for, but for the build.
+    asked: CondaSpec | None = field(default=None, compare=False)
 
     @classmethod
     def parse(cls, text: str) -> CondaSpec:
@@ -59,16 +61,26 @@ class CondaSpec:
         """Tell whether one build is asked for."""
         return bool(self.match_spec.get("build"))
 
+    @property
+    def is_version(self) -> bool:
+        """Tell whether it is one version of what was asked for."""
+        return self.asked is not None
+
     def at(self, version: str) -> CondaSpec:
-        """Return a spec for exactly this version, from the same channel."""
-        return self._only("name", "channel", version=version)
+        """Return a spec for exactly this version, of the same build and channel."""
+        exact = self._only("name", "build", "channel", version=version)
+        asked = self._only("name", "version", "channel")
+        return replace(exact, asked=self if asked == self else asked)
 
     def weaker(self) -> CondaSpec | None:
         """Return it without a build, or then without a version; None: a bare name."""
-        for keys in (("name", "version", "channel"), ("name", "channel")):
-            if (weaker := self._only(*keys)) != self:
-                return weaker
-        return None
+        without_build = self._only("name", "version", "channel")
+        rungs = (
+            replace(without_build, asked=self.asked),
+            self.asked,
+            self._only("name", "channel"),
+        )
+        return next((rung for rung in rungs if rung and rung != self), None)
 
     def _only(self, *keys: str, **more: str) -> CondaSpec:
         kept = {key: self.match_spec.get(key) for key in keys}
