@@ -161,6 +161,22 @@ def test_of_a_request_of_another_platform_all_is_kept_that_can_be_had_here(
     assert asked["lib00"].replace("==", "=") == "lib00=1.1=h0_0"
 
 
+def test_a_request_does_not_go_on_naming_the_platform_that_it_came_from(
+    make_lab: Callable[..., Lab], both: Channel
+) -> None:
+    there = make_lab("there", subdir=THERE)
+    export = there.make("ml", "app", "lib00=1.1")
+    requested = f"{both.url}/{THERE}::app=1.0", f"lib00[subdir={THERE},version=1.1]"
+    here = make_lab()
+    lock = replace(export.lock, requested=requested)
+    assert here.apply("ml", export.file, lock, origin=THERE) == ()
+    assert here.versions("ml") == {"app": "1.0", "lib00": "1.1"}
+    asked = here.requested("ml")
+    assert asked["app"].replace("==", "=").endswith("app=1.0")
+    assert asked["lib00"].replace("==", "=") == "lib00=1.1"
+    assert not [spec for spec in asked.values() if THERE in spec]
+
+
 def test_the_file_of_another_platform_is_solved_without_its_builds(
     make_lab: Callable[..., Lab],
 ) -> None:
