@@ -38,15 +38,20 @@ def sync_twice(
     Nothing: one request, and one line.
     """
     first = machine.sync(*arguments)
+    sync_nothing(machine, s3, *arguments)
+    return first
+
+
+def sync_nothing(machine: Machine, s3: S3Server, *arguments: str | Path) -> None:
+    """Run our command, and see that it has nothing to do."""
     before = stamps(machine)
     s3.requests.clear()
-    again = machine.sync(*arguments)
-    assert s3.counts() == NOTHING_TO_DO, again.stdout
-    assert " in step" in again.stdout
-    assert again.stdout.count("\n") == 1, again.stdout
-    assert again.stderr == ""
+    said = machine.sync(*arguments)
+    assert s3.counts() == NOTHING_TO_DO, said.stdout
+    assert " in step" in said.stdout
+    assert said.stdout.count("\n") == 1, said.stdout
+    assert said.stderr == ""
     assert stamps(machine) == before
-    return first
 
 
 def sync_json(machine: Machine, *arguments: str | Path, code: int = 0) -> Any:
