@@ -5,6 +5,7 @@
 #   make test CONDA=~/miniforge3 with this conda (a root prefix, or its python)
 #   make test CONDA=none         without any
 #   make test PYTHON=python3.12  with this python in the lane without conda
+#   make test-long               the same lanes, with more of what is tried at random
 
 # The first python that is new enough and can make a venv; else the first new enough.
 PYTHON ?= $(shell \
@@ -17,13 +18,13 @@ PYTHON ?= $(shell \
 LANES = $(or $(PYTHON),$(error no python3 >=3.10 found: install one, or set PYTHON=PATH)) \
   dev/lanes.py
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-long lint format clean
 
 demo:
 	@$(LANES) demo
 
-test:
-	@$(LANES) test $(ARGS)
+test test-long:
+	@$(LANES) $@ $(ARGS)
 
 lint:
 	@$(LANES) lint

@@ -165,6 +165,12 @@ def test(arguments: list[str]) -> int:
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 
+def test_long(arguments: list[str]) -> int:
+    """Run only the tests that try random examples, with many times as many."""
+    os.environ["S3_SYNC_TESTS"] = "long"
+    return test(["-m", "long", *arguments])
+
+
 def demo() -> int:
     """Run the demo, which needs no conda."""
     venv = without_conda()
@@ -255,12 +261,13 @@ def say(line: str) -> None:
 def main() -> int:
     """Do what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
+    tests = {"test": test, "test-long": test_long}
     actions = {"demo": demo, "lint": lint, "format": format_code, "clean": clean}
-    parser.add_argument("word", choices=("test", *actions))
+    parser.add_argument("word", choices=(*tests, *actions))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
     options = parser.parse_args()
-    if options.word == "test":
-        return test(options.arguments)
+    if options.word in tests:
+        return tests[options.word](options.arguments)
     return actions[options.word]()
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Mapping, Sequence
 
-REGISTRY = Path("~/.conda/environments.txt").expanduser()
-
 #: What a micromamba takes itself for.
 VERSION = "3.8.0"
 
@@ -94,17 +92,21 @@ def rename(prefix: Path, new: Path) -> None:
     list_only([new if path == prefix else path for path in listed()])
 
 
+def registry() -> Path:
+    """Return where environments are listed."""
+    return Path("~/.conda/environments.txt").expanduser()
+
+
 def listed() -> list[Path]:
     """Return the environments that are listed."""
-    return (
-        list(map(Path, REGISTRY.read_text().splitlines())) if REGISTRY.exists() else []
-    )
+    path = registry()
+    return list(map(Path, path.read_text().splitlines())) if path.exists() else []
 
 
 def list_only(prefixes: Iterable[Path]) -> None:
     """List these environments, and no others."""
-    REGISTRY.parent.mkdir(exist_ok=True)
-    REGISTRY.write_text("".join(f"{prefix}\n" for prefix in prefixes))
+    registry().parent.mkdir(exist_ok=True)
+    registry().write_text("".join(f"{prefix}\n" for prefix in prefixes))
 
 
 def change(
@@ -131,8 +133,9 @@ async def transact(
     before: list[rattler.PrefixRecord],
 ) -> None:
     """Leave in a prefix what these specs need; what is there stays if it can."""
+    platform = getattr(rattler, "Subdir", None) or rattler.Platform  # before 0.27
     platforms: list[Any] = [
-        os.environ.get("CONDA_SUBDIR", str(rattler.Subdir.current())),
+        os.environ.get("CONDA_SUBDIR", str(platform.current())),
         "noarch",
     ]
     packages = await rattler.solve(

@@ -1,7 +1,4 @@
-"""Machines that edit, delete, synchronize and crash in any order: nothing is lost.
-
-FLEET=long runs for minutes, with other programs each time.
-"""
+"""Machines that edit, delete, synchronize and crash in any order: nothing is lost."""
 
 from __future__ import annotations
 
@@ -11,36 +8,21 @@ import tempfile
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from fake_machine import Crash, InlineExecutor
 from fleet import NAMES, Member, World, lose_memory
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     rule,
     run_state_machine_as_test,
 )
+from lengths import IS_LONG, profile
 
 from conda_s3_sync_plugin import session
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
-
-if TYPE_CHECKING:
-    import pytest
-
-COMMON = settings(
-    deadline=None,
-    print_blob=True,
-    stateful_step_count=20,
-    suppress_health_check=list(HealthCheck),
-)
-PROFILES = {
-    # The same programs on every computer, and every time.
-    "ci": settings(COMMON, max_examples=400, derandomize=True, database=None),
-    "debug": settings(COMMON, max_examples=3000, phases=[Phase.generate]),
-    "long": settings(COMMON, max_examples=20_000, stateful_step_count=40),
-}
 
 ENGINE = ("environments", "look", "export", "apply", "link", "pip", "stamp")
 STORE = ("list", "get", "get_lock", "put_lock", "keep", "put", "save")
@@ -170,9 +152,11 @@ class Fleet(RuleBasedStateMachine):
         lose_memory(self.member(who))
 
 
+@pytest.mark.long
 def test_nothing_is_lost_and_all_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "ThreadPoolExecutor", InlineExecutor)
     # Power does not fail here, and waiting for disks is most of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    profile = PROFILES[os.environ.get("FLEET", "ci")]
-    run_state_machine_as_test(Fleet, settings=profile)
+    steps = 40 if IS_LONG else 20
+    examples = profile(usual=400, long=10_000, stateful_step_count=steps)
+    run_state_machine_as_test(Fleet, settings=examples)

@@ -1,0 +1,27 @@
+"""How long tests with random examples run: `make test-long` has them run for long."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+
+#: "long"; "debug" is as long, and shrinks nothing.
+_LENGTH = os.environ.get("S3_SYNC_TESTS", "")
+IS_LONG = bool(_LENGTH)
+
+
+def profile(*, usual: int, long: int, **more: Any) -> settings:
+    """Return the settings of a test: how many examples it tries."""
+    common = settings(
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+    if not IS_LONG:
+        # The same examples on every computer, and every time.
+        return settings(common, max_examples=usual, derandomize=True, database=None)
+    phases = [Phase.generate] if _LENGTH == "debug" else list(Phase)
+    return settings(common, max_examples=long, phases=phases)
