@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Build = Callable[..., Machine]
 
 HERE = this_subdir()
-THERE = "osx-arm64" if HERE != "osx-arm64" else "linux-64"
+THERE = "linux-64" if HERE.startswith("osx") else "osx-arm64"
 
 #: What a package needs on each platform, and nowhere else.
 OWN = {HERE: "gtk", THERE: "cocoa"}
