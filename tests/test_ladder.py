@@ -161,11 +161,11 @@ def test_only_of_what_is_missing_something_is_given_up() -> None:
 def test_of_one_version_what_was_asked_for_comes_before_the_bare_name() -> None:
     channel = Channel("a=1=0", "a=5=0", "b=1=0")
     wanted = [PlainSpec("a>3").at("4"), PlainSpec("b>3").at("4")]
-    packages, notes = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
-    assert packages == ["a=5=0", "b=1=0"]
+    solution = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
+    assert solution.packages == ["a=5=0", "b=1=0"]
     steps = ["a=4", "b=4"], ["a>3", "b>3"], ["a>3", "b"]
     assert channel.asked == list(map(list, steps))
-    assert notes == [
+    assert solution.notes == [
         "a=4 is not to be had here: a>3 instead",
         "b=4 is not to be had here: b>3 instead",
         "b>3 is not to be had here: b instead",
@@ -175,9 +175,9 @@ def test_of_one_version_what_was_asked_for_comes_before_the_bare_name() -> None:
 def test_builds_that_were_asked_for_are_given_up_one_by_one() -> None:
     channel = Channel("a=1=here", "b=1=both", "b=1=other")
     wanted = [PlainSpec("a=1=there").at("1"), PlainSpec("b=1=both").at("1")]
-    packages, notes = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
-    assert packages == ["a=1=here", "b=1=both"]
-    assert notes == ["a=1=there is not to be had here: a=1 instead"]
+    solution = solve_relaxed(wanted, channel.attempt, expendable={"a", "b"})
+    assert solution.packages == ["a=1=here", "b=1=both"]
+    assert solution.notes == ["a=1=there is not to be had here: a=1 instead"]
 
 
 TRUE = {

@@ -230,7 +230,8 @@ def test_a_version_that_cannot_be_told_is_wrong_usage(
         "message": cases["ml@abcd1111"],
         "hint": "Give more of it.",
     }
-    assert "0 versions of mi" in a.sync(bucket, "--history", "mi").stdout
+    unknown = sync_json(a, bucket, "--history", "mi", code=2)["error"]
+    assert unknown["message"] == "There is no environment mi, and never was one."
     assert (bodies(s3, bucket), tree(a.envs)) == (there, here)
 
 
