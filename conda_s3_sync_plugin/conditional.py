@@ -72,19 +72,24 @@ class ConditionalWriter:
         Not every server heeds a condition here, so that it is compared first. Raise
         RemoteChangedError, and StoreError.
         """
-        with self._bucket.translated(doing, "s3:GetObject"):
-            there = self._bucket.head(key)
-        if there is None:
-            return
-        if _etag(there) != etag:
-            raise _changed(doing)
         form = self.conditions or Conditions.QUOTED
-        condition = {} if form is Conditions.NONE else _condition(etag, form)
-        status = self._bucket.delete(doing, key, condition)
-        if status == HTTPStatus.NOT_IMPLEMENTED:
-            status = self._bucket.delete(doing, key, {})
-        if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            raise _changed(doing)
+        for attempt in range(TRIES):
+            with self._bucket.translated(doing, "s3:GetObject"):
+                there = self._bucket.head(key)
+            if there is None:
+                return
+            if _etag(there) != etag:
+                raise _changed(doing)
+            condition = {} if form is Conditions.NONE else _condition(etag, form)
+            status = self._bucket.delete(doing, key, condition)
+            if status in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+                return
+            if status == HTTPStatus.NOT_IMPLEMENTED:
+                form = Conditions.NONE
+            elif status == HTTPStatus.PRECONDITION_FAILED:
+                form = self._other_form(form)
+            pause(attempt)
+        raise unsettled(doing)
 
     def _accept(
         self,

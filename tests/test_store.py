@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from s3faults import Once, ignore_conditions, no_conditions, refuse_quotes
 
 from conda_s3_sync_plugin import __version__, bucket, retry, s3client
 from conda_s3_sync_plugin.exceptions import (
@@ -48,19 +49,6 @@ def store(s3: S3Server, location: Location) -> S3Store:
     store = S3Store(location, endpoint_url=s3.endpoint)
     store.conditions = Conditions.QUOTED
     return store
-
-
-class Once:
-    """A hook that does something about the first few requests of a kind."""
-
-    def __init__(self, verb: str, act: Callable[[], Any], times: int = 1) -> None:
-        self.verb, self.act, self.left = verb, act, times
-
-    def __call__(self, request: Request) -> Any:
-        if request.verb != self.verb or not self.left:
-            return None
-        self.left -= 1
-        return self.act()
 
 
 def overwrite(s3: S3Server, bucket: str) -> None:
@@ -374,18 +362,6 @@ def test_other_servers_are_probed_once(s3: S3Server, location: Location) -> None
     assert store.identity == f"{location} at {s3.endpoint}"
 
 
-def refuse_quotes(request: Request) -> tuple[int, str] | None:
-    """Do as Ceph did until release 18."""
-    if (request.condition or "").startswith('If-Match: "'):
-        return 412, "PreconditionFailed"
-    return None
-
-
-def no_conditions(request: Request) -> tuple[int, str] | None:
-    """Do as some servers do, and as Swift does about If-Match."""
-    return (501, "NotImplemented") if request.condition else None
-
-
 @pytest.mark.parametrize("known", [None, Conditions.QUOTED])
 @pytest.mark.parametrize(
     ("hook", "found"),
@@ -413,14 +389,7 @@ def test_servers_of_their_own_kind(
 @pytest.fixture
 def careless(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """A server that does not know of conditions, and does not say so."""
-    app = s3._app
-
-    def ignore(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        for header in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
-            environ.pop(header, None)
-        return app(environ, start_response)
-
-    monkeypatch.setattr(s3, "_app", ignore)
+    ignore_conditions(s3, monkeypatch)
     return s3
 
 
