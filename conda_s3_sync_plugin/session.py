@@ -17,7 +17,7 @@ from .timeline import is_deleted
 from .versions import SHORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .models import Listing
     from .observe import Sight
@@ -37,7 +37,8 @@ class Session:
 
     `pip_options`: files in the bucket may give pip options and local files.
     `keep_versions`: how many of each environment are in the history, about; 0: all.
-    `command`: how people run this, for what they are told.
+    `command`: how people run this, for what they are told. `clock`: what the time is
+    here, in UTC.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Session:
         pip_options: bool = False,
         keep_versions: int = 0,
         command: str = "conda s3-sync",
+        clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.engine, self.store, self.state = engine, store, state
         self.scope = scope or Scope()
         self.command = command
         self.keep_versions = keep_versions
+        self._clock = clock
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
         self.observer: Observer
@@ -97,7 +100,7 @@ class Session:
 
     def now(self) -> datetime:
         """Return the time by the server's clock."""
-        return datetime.now(timezone.utc) - (self.ahead or timedelta(0))
+        return self._clock() - (self.ahead or timedelta(0))
 
     def by_the_server(self, modified: datetime) -> datetime:
         """Return a time of our clock by the server's: not later than now."""

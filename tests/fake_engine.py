@@ -73,7 +73,8 @@ class FakeEngine:
     environment. `apply` has three more, in this order: `link`, with half of the
     packages in place; `pip`, when conda's part is done; `stamp`, when all but the time
     of the environment is. What it raises in `link` is rolled back, unless it is a
-    crash: then the half stays. `calls` counts the operations.
+    crash: then the half stays. `remove` has two: `unlink`, before anything is gone, and
+    `clear`, when half of the packages is. `calls` counts the operations.
     """
 
     def __init__(
@@ -239,10 +240,11 @@ class FakeEngine:
         if self.envs[prefix].frozen:
             raise EngineError(f"{prefix} is frozen, and stays as it is.")
         begin()
+        self._begin("unlink", name)
         env = self.envs[prefix]
         env.packages = dict(list(env.packages.items())[: len(env.packages) // 2])
         self._stamp(env)
-        self._begin("unlink", name)
+        self._begin("clear", name)
         del self.envs[prefix]
 
     def _solve(
@@ -258,7 +260,9 @@ class FakeEngine:
         self.calls["solve"] += 1
         wanted = dict(_parts(spec) for spec in file.specs)
         if lock:
-            wanted = {key: wanted[key] for key in lock.requested if key in wanted}
+            had = {p["name"]: p["version"] for p in lock.packages}
+            asked = dict(_parts(spec) for spec in lock.requested)
+            wanted = {key: had[key] or asked[key] for key in asked if key in had}
             wanted = {**lock.elsewhere, **wanted}
         ours = f"only-{self.platform}"
         foreign = [key for key in wanted if key.startswith("only-") and key != ours]

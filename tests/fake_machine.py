@@ -8,11 +8,12 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fake_engine import START, FakeEngine
+from fake_engine import START, Clock, FakeEngine
 from fakes import MemoryBucket, MemoryStore
 
 from conda_s3_sync_plugin.envfile import parse
 from conda_s3_sync_plugin.models import Policy, Scope
+from conda_s3_sync_plugin.restore import restore
 from conda_s3_sync_plugin.session import Session
 from conda_s3_sync_plugin.state import State
 from conda_s3_sync_plugin.sync import Synchronization
@@ -29,9 +30,14 @@ if TYPE_CHECKING:
 
 LATER = START + timedelta(hours=1)
 LATEST = START + timedelta(hours=2)
+#: By the server's clock, where nobody says what time it is.
+NOW = START + timedelta(days=100)
 
 #: Operations that change something, in the bucket, here, or in what is remembered.
-WRITES = ("put", "keep", "put_lock", "apply", "save")
+WRITES = (
+    *("put", "keep", "put_lock", "delete", "discard"),
+    *("apply", "remove", "save"),
+)
 
 
 class Crash(BaseException):
@@ -99,12 +105,15 @@ class FakeMachine:
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.folder = folder
-        self.store = MemoryStore(bucket)
+        self.store = MemoryStore(bucket or MemoryBucket(clock=Clock(NOW)))
         self.bucket = self.store.bucket
         self.engine = FakeEngine(folder, platform=platform, clock=clock)
+        self._clock = clock or (lambda: self.bucket.clock() + self.store.ahead)
         self.before: Hook | None = None
         self.log: list[tuple[str, str]] = []
         self.watcher = Recorder()
+        #: What was asked to be removed here in the last run; None: nothing was asked.
+        self.asked: list[str] | None = None
         self._is_dead = False
         self.store.before = self.engine.before = self._begin
         self.store.after = self._end
@@ -124,30 +133,61 @@ class FakeMachine:
         dry_run: bool = False,
         prefer: str = "newest",
         direction: str = "both",
+        delete: bool = False,
+        confirm: bool = True,
+        keep_versions: int = 0,
     ) -> Result:
         """Run once, as a process of its own would."""
-        self.log.clear()
-        self.watcher = Recorder()
+        session = self.session(
+            scope or Scope(frozenset(names)),
+            deletes=delete,
+            keep_versions=keep_versions,
+        )
+
+        def ask(steps: Sequence[Step]) -> bool:
+            self.asked = [step.name for step in steps]
+            return confirm
+
         return Synchronization(
-            self.session(scope or Scope(frozenset(names))),
-            policy=Policy(Prefer(prefer), Direction(direction)),
+            session,
+            policy=Policy(Prefer(prefer), Direction(direction), delete),
             prune=prune,
             force=force,
+            confirm=ask,
         ).run(self.watcher, dry_run=dry_run)
 
-    def session(self, scope: Scope) -> Session:
-        """Begin a command."""
-        return Session(self.engine, self.store, self.state, scope=scope)
+    def restore(self, name: str, version: str = "", **options: Any) -> Result:
+        """Go back to a version, as a process of its own would."""
+        session = self.session(Scope())
+        return restore(session, name, version, self.watcher, **options)
 
-    def run(self, hook: Hook, **options: Any) -> Result:
-        """Run with a hook, and be whole again afterwards, even after a crash."""
+    def session(self, scope: Scope, **options: Any) -> Session:
+        """Begin a command."""
+        self.log.clear()
+        self.asked, self.watcher = None, Recorder()
+        return Session(
+            self.engine,
+            self.store,
+            self.state,
+            scope=scope,
+            clock=self._clock,
+            **options,
+        )
+
+    def run(
+        self, hook: Hook, command: Callable[..., Result] | None = None, **options: Any
+    ) -> Result:
+        """Run with a hook, and be whole again afterwards, even after a crash.
+
+        `command`: what to run, if not `sync`.
+        """
         self.before = hook
         try:
-            return self.sync(**options)
+            return (command or self.sync)(**options)
         finally:
             self.before, self._is_dead = None, False
 
-    def crash(self, number: int) -> bool:
+    def crash(self, number: int, **options: Any) -> bool:
         """Run, and be killed ahead of one operation; tell whether that has happened."""
         left = [number]
 
@@ -157,7 +197,7 @@ class FakeMachine:
                 raise Crash
 
         try:
-            self.run(kill)
+            self.run(kill, **options)
         except Crash:
             return True
         return False
@@ -233,9 +273,11 @@ def make_pair(folder: Path, platform: str = "linux-64") -> Pair:
     return a, FakeMachine(folder / "b", a.bucket, platform=platform)
 
 
-def in_step(*machines: FakeMachine) -> None:
-    """Bring environment `ml` to all machines."""
+def in_step(*machines: FakeMachine, others: Sequence[str] = ()) -> None:
+    """Bring environment `ml` to all machines, and others."""
     machines[0].engine.edit("ml", {"python": "3.12", "numpy": "2.0"}, at=START)
+    for name in others:
+        machines[0].engine.edit(name, {"numpy": "1"}, at=START)
     for machine in machines:
         machine.sync()
 
@@ -244,3 +286,31 @@ def change(machine: FakeMachine, version: str = "2.1", at: datetime = LATER) -> 
     """Change environment `ml`, and return its new digest."""
     machine.engine.edit("ml", {"python": "3.12", "numpy": version}, at=at)
     return machine.engine.digest("ml")
+
+
+def delete(machine: FakeMachine, name: str = "ml") -> None:
+    """Remove an environment, and let that travel."""
+    machine.engine.drop(name)
+    result = machine.sync(delete=True, force=True)
+    assert actions(result)[name] is Action.DELETE_REMOTE
+
+
+def once(operation: str, act: Callable[[], object], times: int = 1) -> Hook:
+    """Return a hook that acts ahead of the first operations of this kind."""
+    left = [times]
+
+    def hook(at: str, _: str) -> None:
+        if at == operation and left[0]:
+            left[0] -= 1
+            act()
+
+    return hook
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    """Return what raises an error."""
+
+    def act() -> None:
+        raise error
+
+    return act

@@ -34,14 +34,26 @@ class MemoryBucket:
     """A bucket that any number of stores share, as several machines would."""
 
     objects: dict[str, RemoteObject] = field(default_factory=dict)
+    #: Key -> when the object was written, by the server's clock.
+    written: dict[str, datetime] = field(default_factory=dict)
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     lock: Lock = field(default_factory=Lock, repr=False)
 
     def plant(self, key: str, body: bytes, modified: datetime | None = None) -> str:
         """Write an object as another program would, and return its ETag."""
-        etag = hashlib.sha256(body).hexdigest()[:32]
-        modified = modified or datetime.now(timezone.utc)
-        self.objects[key] = RemoteObject(etag, body, modified, foreign=True)
+        etag = _etag(body)
+        modified = modified or self.clock()
+        self.write(key, RemoteObject(etag, body, modified, foreign=True))
         return etag
+
+    def write(self, key: str, there: RemoteObject) -> None:
+        """Write an object, now."""
+        self.objects[key], self.written[key] = there, self.clock()
+
+    def add(self, key: str, there: RemoteObject) -> None:
+        """Write an object, unless there is one."""
+        if key not in self.objects:
+            self.write(key, there)
 
     def keys(self) -> list[str]:
         """Return all keys."""
@@ -116,7 +128,7 @@ class MemoryStore:
             there = self.bucket.objects.get(self._key(name))
             if (there.etag if there else None) != replaces:
                 raise RemoteChangedError(f"Cannot write {name}: another was faster.")
-            self.bucket.objects[self._key(name)] = written
+            self.bucket.write(self._key(name), written)
         self.conditions = Conditions.QUOTED
         self._end("put", name)
         return written.etag
@@ -135,7 +147,7 @@ class MemoryStore:
         """Add a version to the history."""
         self._begin("keep", name)
         key = self.location.history_key(name, document.modified, document.digest, kind)
-        self.bucket.objects.setdefault(key, _stored(document))
+        self.bucket.add(key, _stored(document))
         self._end("keep", name)
 
     def history(self, name: str) -> tuple[Kept, ...]:
@@ -143,7 +155,7 @@ class MemoryStore:
         self._begin("history", name)
         prefix = self.location.history_prefix(name)
         found = (
-            kept_at(self.location, name, key, self.bucket.objects[key].modified)
+            kept_at(self.location, name, key, self.bucket.written[key])
             for key in sorted(self.bucket.objects)
             if key.startswith(prefix)
         )
@@ -172,9 +184,8 @@ class MemoryStore:
         """Add a lock."""
         self._begin("put_lock", name)
         key = self.location.lock_key(name, digest, platform)
-        etag = hashlib.sha256(body).hexdigest()[:32]
-        stored = RemoteObject(etag, body, datetime.now(timezone.utc), platform)
-        self.bucket.objects.setdefault(key, stored)
+        stored = RemoteObject(_etag(body), body, self.bucket.clock(), platform)
+        self.bucket.add(key, stored)
         self._end("put_lock", name)
 
     def versions(self, name: str) -> tuple[RemoteObject, ...]:
@@ -200,9 +211,9 @@ class MemoryStore:
 
 
 def _stored(document: Document) -> RemoteObject:
-    return RemoteObject(
-        hashlib.sha256(document.body).hexdigest()[:32],
-        document.body,
-        document.modified,
-        document.platform,
-    )
+    body = document.body
+    return RemoteObject(_etag(body), body, document.modified, document.platform)
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]

@@ -15,6 +15,7 @@ from fake_machine import (
     in_step,
     is_quiet,
     make_pair,
+    once,
 )
 
 from conda_s3_sync_plugin.exceptions import EngineError, StateError, StoreError
@@ -36,20 +37,6 @@ def failing(operation: str, name: str, error: Exception) -> Callable[[str, str],
             raise error
 
     return fail
-
-
-def once(
-    operation: str, act: Callable[[], object], times: int = 1
-) -> Callable[[str, str], None]:
-    """Return a hook that acts ahead of the first operations of this kind."""
-    left = [times]
-
-    def hook(at: str, _: str) -> None:
-        if at == operation and left[0]:
-            left[0] -= 1
-            act()
-
-    return hook
 
 
 @pytest.mark.parametrize(
