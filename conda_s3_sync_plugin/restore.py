@@ -17,7 +17,6 @@ from .timeline import find_version, read_timeline
 from .words import Action
 
 if TYPE_CHECKING:
-    from .download import Download
     from .models import EnvFile
     from .observe import Sight
     from .protocols import Watcher
@@ -74,8 +73,9 @@ def restore(
             outcome = Outcome(step, difference=difference)
         else:
             watcher.start(step)
-            download, sight = _write(session, sight, entry)
-            outcome = _pull(session, step, sight, download, prune=prune)
+            there = _write(session, sight, entry)
+            sight = replace(sight, there=there)
+            outcome = _pull(session, step, sight, there, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
 
@@ -103,8 +103,8 @@ def _file_of(session: Session, sight: Sight) -> EnvFile | None:
     return None
 
 
-def _write(session: Session, sight: Sight, entry: Entry) -> tuple[Download, Sight]:
-    """Write the version to the bucket; return it as a pull wants it."""
+def _write(session: Session, sight: Sight, entry: Entry) -> There:
+    """Write the version to the bucket; return what is there then."""
     name, store = sight.name, session.store
     if entry.file is None or entry.there is None:
         raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
@@ -118,20 +118,19 @@ def _write(session: Session, sight: Sight, entry: Entry) -> tuple[Download, Sigh
     replaces = sight.there.etag if isinstance(sight.there, There) else None
     etag = store.put(name, document, replaces=replaces)
     remote = RemoteObject(etag, old.body, moment, old.platform)
-    there = There(etag, Version(digest, moment), Fetched(remote, entry.file))
-    download = download_version(
-        store, name, there, session.engine.platform, session.parse
-    )
-    return download, replace(sight, there=there)
+    return There(etag, Version(digest, moment), Fetched(remote, entry.file))
 
 
 def _pull(
-    session: Session, step: Step, sight: Sight, download: Download, *, prune: bool
+    session: Session, step: Step, sight: Sight, there: There, *, prune: bool
 ) -> Outcome:
     """Pull what is in the bucket again; where that fails, the next run goes on."""
     keeper = Keeper(session, pull_only=False)
     puller = Puller(session, keeper, prune=prune, pull_only=False)
     try:
+        download = download_version(
+            session.store, sight.name, there, session.engine.platform, session.parse
+        )
         return Outcome(step, puller.pull(sight, download))
     except S3SyncError as error:
         note = "it is in the bucket again, and the next run pulls it from there"

@@ -140,7 +140,6 @@ class FakeMachine:
         """Run once, as a process of its own would."""
         session = self.session(
             scope or Scope(frozenset(names)),
-            deletes=delete,
             keep_versions=keep_versions,
         )
 
