@@ -84,7 +84,7 @@ def _packages(specs: Iterable[str]) -> dict[str, _Item]:
 
 def _split(spec: str) -> tuple[str, _Item]:
     match = _SPEC.fullmatch(spec)
-    if match is None or match[2].startswith("://"):
+    if match is None or match[2].startswith(("://", "+")):  # an address, not a name
         return spec, _Item("")
     name, rest = match.groups()
     exact = _EXACT.fullmatch(rest)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
-from .difference import compare
+from .difference import compare, name_of
 from .download import download_version
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
@@ -18,9 +19,13 @@ from .versions import Kind
 from .wording import in_short
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from .download import Download
     from .keeping import Keeper
     from .merging import Content
-    from .models import EnvFile
+    from .models import Applied, EnvFile, Export
     from .observe import Here, Sight, There
     from .session import Session
 
@@ -46,56 +51,74 @@ class Merger:
         engine, store = session.engine, session.store
         ours = here.export or read(engine, env, sight.elsewhere)
         download = download_version(store, name, there, engine.platform, session.parse)
-        theirs = download.fetched
-        merged, collisions = combine(
-            self._base(sight),
-            content_of(ours.file, ours.lock),
-            _content(name, theirs.file, download.lock),
-        )
-        if collisions:
-            raise _conflict(name, f"both sides have changed {', '.join(collisions)}")
+        merged, apart = self._combined(sight, ours, download)
         # Should this break off, what is here is replaced by the bucket's.
         self._keeper.keep_local(sight)
         self._keeper.keep_remote(sight)
         moment = session.moment_after(store.history(name))
-        alteration = Alteration(session, sight, env.prefix, moment, leaves_edit=True)
-        with alteration.noting_failure():
-            try:
-                applied = engine.apply(
-                    name,
-                    env.prefix,
-                    _file(name, merged),
-                    _lock(merged, ours.lock),
-                    modified=moment,
-                    origin=theirs.remote.platform,
-                    prune=self._prune,
-                    begin=alteration.begin,
-                )
-            except EngineError as error:
-                if alteration.has_begun:
-                    raise
-                raise _conflict(name, error.summary) from error
-        # Whole again, and an edit like any other, should what follows break off.
-        session.memory.remember(name, sight.baseline)
+        origin = download.fetched.remote.platform
+        applied = self._apply(sight, env.prefix, ours, merged, moment, origin)
         now = engine.look(name, env.prefix)
         if not isinstance(now, LocalEnv):
             raise LocalChangedError(f"{env.prefix} has just been removed.")
-        export = read(engine, now, applied.elsewhere)
+        elsewhere = {**apart, **applied.elsewhere}
+        export = read(engine, now, elsewhere)
         document = self._keeper.publish(name, export, moment)
         etag = store.put(name, document, replaces=there.etag)
         digest = export.file.digest
         baseline = Baseline(
-            digest,
-            now.stamp,
-            digest,
-            etag,
-            moment,
-            applied.elsewhere,
-            prefix=str(now.prefix),
+            digest, now.stamp, digest, etag, moment, elsewhere, prefix=str(now.prefix)
         )
         session.memory.remember(name, baseline)
         came = in_short(compare(ours.file, export.file))
         return (*filter(None, [came]), *applied.given_up, *applied.notes)
+
+    def _combined(
+        self, sight: Sight, ours: Export, download: Download
+    ) -> tuple[Content, dict[str, str]]:
+        """Combine both sides; return apart what is known not to be had here."""
+        theirs, base = download.fetched, self._base(sight)
+        wanted = _content(sight.name, theirs.file, download.lock)
+        if theirs.remote.foreign and theirs.file.pinned is None:
+            wanted = replace(wanted, pins=base.pins)  # it leaves them to the machine
+        merged, collisions = combine(base, content_of(ours.file, ours.lock), wanted)
+        if collisions:
+            told = ", ".join(collisions)
+            raise _conflict(sight.name, f"both sides have changed {told}")
+        platform = self._session.engine.platform
+        return _without_missing(merged, platform, ours.lock, download.lock)
+
+    def _apply(
+        self,
+        sight: Sight,
+        prefix: Path,
+        ours: Export,
+        merged: Content,
+        moment: datetime,
+        origin: str,
+    ) -> Applied:
+        alteration = Alteration(self._session, sight, prefix, moment, leaves_edit=True)
+        with alteration.noting_failure():
+            try:
+                applied = self._session.engine.apply(
+                    sight.name,
+                    prefix,
+                    _file(sight.name, merged),
+                    _lock(merged, ours.lock),
+                    modified=moment,
+                    origin=origin,
+                    prune=self._prune,
+                    begin=alteration.begin,
+                )
+            except LocalChangedError:
+                raise
+            except EngineError as error:
+                if alteration.has_begun:
+                    raise
+                raise _conflict(sight.name, error.summary) from error
+        # Whole again, and an edit like any other, should what follows break off.
+        self._session.memory.remember(sight.name, sight.baseline)
+        return applied
 
     def _base(self, sight: Sight) -> Content:
         """Return what both sides were when they were last in step."""
@@ -128,14 +151,16 @@ def _content(name: str, file: EnvFile, lock: Lock | None) -> Content:
 
 
 def _file(name: str, content: Content) -> EnvFile:
-    return render(
+    pinned = tuple(content.pins.values())
+    file = render(
         name,
         channels=content.channels,
         specs=[wish.spec for wish in content.wishes.values()],
         pip=content.pip.values(),
         variables=content.variables,
-        pinned=content.pins.values(),
+        pinned=pinned,
     )
+    return replace(file, pinned=pinned)  # none is not the same as nothing said
 
 
 def _lock(content: Content, ours: Lock) -> Lock:
@@ -148,6 +173,23 @@ def _lock(content: Content, ours: Lock) -> Lock:
     packages = ({"name": name, "version": versions[name]} for name in versions)
     asked = (wish.spec for wish in content.wishes.values())
     return Lock("", _NOWHERE, tuple(packages), tuple(asked))
+
+
+def _without_missing(
+    content: Content, platform: str, *locks: Lock | None
+) -> tuple[Content, dict[str, str]]:
+    """Set apart what other platforms alone have, as the locks of this one tell."""
+    missing: set[str] = set()
+    for lock in locks:
+        if lock and lock.platform == platform:
+            here = {item["name"] for item in lock.packages}
+            missing |= {name_of(spec) for spec in lock.elsewhere} - here
+    wishes = content.wishes
+    apart = {
+        wish.spec: wish.version for name, wish in wishes.items() if name in missing
+    }
+    rest = {name: wish for name, wish in wishes.items() if name not in missing}
+    return replace(content, wishes=rest), apart
 
 
 def _conflict(name: str, why: str) -> ConflictError:

@@ -48,7 +48,10 @@ NOTHING = Content({}, {}, {}, {}, ())
 
 def content_of(file: EnvFile, lock: Lock | None) -> Content:
     """Return what is in a file; a lock knows what of that was asked for."""
-    wishes = {name_of(spec): Wish(spec, version_of(spec)) for spec in file.specs}
+    wishes = {
+        name: Wish(spec, version_of(spec))
+        for name, spec in _by_name(file.specs).items()
+    }
     if lock and lock.requested:
         versions = {item["name"]: item["version"] for item in lock.packages}
         asked = {name_of(spec): spec for spec in lock.requested}
@@ -70,7 +73,12 @@ def content_of(file: EnvFile, lock: Lock | None) -> Content:
 
 
 def _by_name(texts: Iterable[str]) -> dict[str, str]:
-    return {name_of(text): text for text in texts}
+    """Return lines by what they are about; where there are more, by themselves."""
+    found: dict[str, str] = {}
+    for text in sorted(texts):
+        name = name_of(text)
+        found[text if name in found else name] = text
+    return found
 
 
 def combine(base: Content, ours: Content, theirs: Content) -> tuple[Content, list[str]]:
