@@ -22,7 +22,8 @@ class Alteration:
     """One change of one prefix.
 
     What it leaves when it is broken off is nobody's edit, and must not be pushed as
-    one; nor what it leaves when it fails, unless it `leaves_edit`.
+    one; nor what it leaves when it fails, unless it `leaves_edit`. `removes`: the
+    version that the prefix is rid of then, where it is to go as a whole.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class Alteration:
         modified: datetime,
         *,
         leaves_edit: bool = False,
+        removes: str = "",
     ) -> None:
         self._engine, self._memory = session.engine, session.memory
         self._sight, self._prefix = sight, prefix
-        self._modified = modified
+        self._modified, self._removes = modified, removes
         self._leaves_edit = leaves_edit
         #: The prefix may be half of something.
         self.has_begun = False
@@ -52,12 +54,13 @@ class Alteration:
             )
         self.has_begun = True
         old = self._sight.baseline.local if self._sight.baseline else ""
-        half = Baseline(old, "", "", "", self._modified, self._sight.elsewhere)
+        elsewhere = self._sight.elsewhere
+        half = Baseline(old, "", self._removes, "", self._modified, elsewhere)
         self._memory.remember(self._sight.name, half)
 
     @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
-        """Note what is left where the change fails: to be pulled again."""
+        """Note what is left where the change fails: to be pulled again, or removed."""
         try:
             yield
         except BaseException:
@@ -70,6 +73,8 @@ class Alteration:
         name = self._sight.name
         if self._leaves_edit or self._is_unchanged():
             self._memory.remember(name, self._sight.baseline)
+            return
+        if self._removes:
             return
         env = self._engine.look(name, self._prefix)
         if isinstance(env, LocalEnv):

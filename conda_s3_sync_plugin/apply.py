@@ -23,7 +23,7 @@ from .observe import Here, There, read
 from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
-from .versions import Kind
+from .timeline import is_deleted
 from .words import Action
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 #: Old versions are looked for when there may be a fifth more than there should be.
 _SELDOM = 5
+
+#: The row of a change in step.
+_CHANGED_HERE = 6
 
 #: What is left to do of a step; returns in words what differs from what was hoped for.
 #: Raises RemoteChangedError or LocalChangedError where the environment is not what was
@@ -159,7 +162,7 @@ class Applier:
         What it replaces there is in the history first.
         """
         notes = self._keeper.keep_remote(sight, is_loser=_loses(step))
-        modified = self._modified(sight, here)
+        modified = self._modified(step, here)
         document = self._keeper.publish(sight.name, export, modified)
         if step.partner:
             self._keeper.copy_locks(step.partner, sight.name, document.digest)
@@ -167,19 +170,18 @@ class Applier:
         etag = self._session.store.put(sight.name, document, replaces=replaces)
         return etag, notes
 
-    def _modified(self, sight: Sight, here: Here) -> datetime:
-        """Return the time of what is pushed, by the server's clock.
+    def _modified(self, step: Step, here: Here) -> datetime:
+        """Return the time of what is pushed: after the statement that it was deleted.
 
-        Of what was in step and is missing now, that is after its deletion: otherwise
-        that would still count.
+        What was changed in step was not; and who may not list the history is not asked.
         """
-        if sight.there is None and sight.baseline is not None:
-            # Who may not list the history can push all the same.
+        session, version = self._session, here.version
+        if step.row != _CHANGED_HERE:
             with contextlib.suppress(StoreError):
-                history = self._session.store.history(sight.name)
-                if any(kept.kind is Kind.DELETED for kept in history):
-                    return self._session.moment_after(history)
-        return self._session.by_the_server(here.version.modified)
+                history = session.store.history(step.name)
+                if is_deleted(history, version.digest):
+                    return session.moment_after(history)
+        return session.by_the_server(version.modified)
 
     def _finish_push(
         self,

@@ -81,8 +81,8 @@ class Baseline:
     """
 
     local: str
-    #: Empty where a pull was begun and not finished: the prefix then holds
-    #: something that nobody made on purpose.
+    #: Empty where a pull or a removal was begun and not finished: the prefix then
+    #: holds something that nobody made on purpose.
     stamp: str
     #: Empty, as the ETag, where a pull was begun and has not succeeded.
     remote: str
@@ -99,7 +99,7 @@ class Baseline:
 
     @property
     def is_interrupted(self) -> bool:
-        """Tell whether the last pull was begun and not finished."""
+        """Tell whether the last pull, or removal, was begun and not finished."""
         return not self.stamp
 
 

@@ -92,8 +92,8 @@ class Sight:
         there = self.there.version if isinstance(self.there, There) else self.there
         told = self.baseline
         if told and told.is_interrupted and isinstance(here, Version):
-            # What an interrupted pull has left is nobody's work: pull again.
-            told = replace(told, local=here.digest)
+            # What an interrupted pull, or removal, has left is nobody's work.
+            told = replace(told, local=here.digest, remote="")
         is_base = self.name == ROOT
         return Observation(self.name, here, there, told, self.deleted, is_base)
 
@@ -178,7 +178,7 @@ class Observer:
                 there is None
                 and baseline is not None
                 and isinstance(here, Here)
-                and here.version.digest == baseline.local
+                and (baseline.is_interrupted or here.version.digest == baseline.local)
                 and self._is_deleted(name, baseline.remote)
             )
         except S3SyncError as error:

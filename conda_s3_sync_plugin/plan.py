@@ -64,9 +64,10 @@ def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
     steps = []
     observations = sorted(observations, key=lambda seen: seen.name)
     for seen in observations:
+        may_go = policy.delete and not seen.is_base
+        seen = seen if may_go else replace(seen, deleted=False)
         step = reconcile(seen)
         step = _prefer(step, seen, policy)
-        may_go = policy.delete and not seen.is_base
         step = _delete(step, seen) if may_go else _create_again(step)
         if seen.is_base and step.row in (10, 12):
             step = replace(step, hint="")  # nobody can be rid of it
@@ -85,7 +86,7 @@ def reconcile(seen: Observation) -> Step:
     if (here, there) == (_A, _A):
         return Step(seen.name, Action.SKIP, "neither here nor in the bucket", 16)
     row, action, reason = _DECISIONS[here, there]
-    if (here, there) == (_S, _R) and base and not base.remote:
+    if (here, there) == (_S, _R) and base and not (base.remote or seen.deleted):
         return _half_done(seen.name, row)
     if action is Action.PULL and base and base.is_interrupted:
         reason = "a pull was broken off"  # what it has left may only look the same
@@ -99,7 +100,7 @@ def reconcile(seen: Observation) -> Step:
 
 
 def _half_done(name: str, row: int) -> Step:
-    """Leave alone what a pull has begun and can no longer finish: it is nobody's work.
+    """Leave alone what was begun and cannot be finished: it is nobody's work.
 
     Whatever it was before is in the history.
     """

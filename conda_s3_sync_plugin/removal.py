@@ -68,8 +68,9 @@ class Remover:
     def delete_local(self, sight: Sight, here: Here) -> tuple[str, ...]:
         """Remove an environment here; the history has it, or it gets it now."""
         session, name, env = self._session, sight.name, here.env
+        is_rest = sight.baseline is not None and sight.baseline.is_interrupted
         export = read(session.engine, env, sight.elsewhere)
-        if export.warnings and not self._force:
+        if export.warnings and not (self._force or is_rest):
             raise EngineError(
                 f"It stays, because something would be lost: {export.warnings[0]}",
                 hint="Remove it yourself, or use --force.",
@@ -77,7 +78,8 @@ class Remover:
         modified = session.by_the_server(here.version.modified)
         if not _holds(session.store.history(name), export.file.digest):
             self._keeper.publish(name, export, modified, Kind.ASIDE)
-        alteration = Alteration(session, sight, env.prefix, modified)
+        old = sight.baseline.remote if sight.baseline else ""
+        alteration = Alteration(session, sight, env.prefix, modified, removes=old)
         with alteration.noting_failure():
             session.engine.remove(name, env.prefix, begin=alteration.begin)
         session.memory.remember(name, None)

@@ -42,12 +42,16 @@ def check_sides(
 
 
 def check_deletions(steps: Iterable[Step], observations: Iterable[Observation]) -> None:
-    """Raise SafetyError where more than half of the known environments would go."""
+    """Raise SafetyError where more than half of the known environments would go.
+
+    What only gets another name stays.
+    """
     names = [
         step.name for step in steps if step.action in REMOVALS and not step.partner
     ]
-    known = _known(observations)
-    if names and len(names) * 2 > len(known):
+    # One whose removal was begun was known as well.
+    known = {seen.name for seen in _known(observations)}.union(names)
+    if len(names) * 2 > len(known):
         raise SafetyError(
             f"{len(names)} of {len(known)} known environments would be deleted "
             f"({', '.join(names)}); nothing was done.",

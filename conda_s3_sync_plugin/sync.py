@@ -23,7 +23,7 @@ from .observe import Sight, collisions
 from .plan import plan
 from .renaming import kept_for_partner
 from .safety import REMOVALS, check_deletions, check_sides
-from .words import Action, Conditions, Direction
+from .words import Action, Conditions, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -259,9 +259,12 @@ class Synchronization:
 
     def _skew(self, outcomes: Iterable[Outcome]) -> list[str]:
         """Name a clock that is wrong, where a time is written or has decided."""
+        ahead, settles = self._session.ahead, self._policy.prefer is not Prefer.NONE
         steps = [outcome.step for outcome in outcomes]
-        matters = any(step.is_conflict or step.action is Action.PUSH for step in steps)
-        ahead = self._session.ahead
+        matters = any(
+            step.action is Action.PUSH or (step.is_conflict and settles)
+            for step in steps
+        )
         if ahead is None or not matters:
             return []
         seconds = round(abs(ahead).total_seconds())

@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 TIMES = {"here is newer": HOUR, "there is newer": -HOUR, "tie": 0 * HOUR}
 
 # row, baseline, here, in the bucket, what is done, what is done with --delete;
-# `if stated` is a deletion that the history has to state, and a push without that.
+# `if-stated` is a deletion that the history has to state, and a push without that.
 TABLE = """
  1  no   present  absent         push           push
  2  no   absent   present        pull           pull
@@ -49,13 +49,13 @@ ROWS = [line.split() for line in TABLE.strip().splitlines()]
 # Not in the table.  An environment that was solved anew may become what the bucket has,
 # or the other way round: there is nothing to transfer then.  Nothing on either side is
 # seen where somebody asks for a name that does not exist.  And what an unfinished pull
-# has left is nobody's work: it is not pushed; where it was broken off, it may only look
-# like what the bucket has.
+# has left, or a removal, is nobody's work: it is not pushed, but removed where that is
+# stated; where a pull was broken off, it may only look like what the bucket has.
 EXTRA_ROWS = [
     ["7", "broken-off", "same", "changed+equal", "pull", "pull"],
     ["6", "yes", "changed", "same+equal", "adopt", "adopt"],
     ["7", "yes", "same", "changed+equal", "adopt", "adopt"],
-    ["12", "unfinished", "same", "absent", "skip", "skip"],
+    ["12", "unfinished", "same", "absent", "skip", "rest-if-stated"],
     ["16", "no", "absent", "absent", "skip", "skip"],
 ]
 
@@ -78,7 +78,8 @@ def baselines() -> dict[str, Baseline | None]:
         "in step": done,
         "in step, solved anew": replace(done, local="solved"),
         "failed pull": replace(done, remote="", etag=""),
-        # As it is saved, and as observing completes it with what was found here.
+        # As it is saved, and as observing completes it with what was found here: so it
+        # does with a removal that was.
         "interrupted": replace(done, local="", stamp="", remote="", etag=""),
         "interrupted, seen": replace(done, stamp="", remote="", etag=""),
     }
@@ -144,8 +145,9 @@ def expected(case: Case) -> Action:
     """Read the table, and settle what it leaves to the user."""
     row = row_of(case)
     word = row[5] if case.policy.delete else row[4]
-    if word == "if-stated":
-        word = "delete-local" if case.seen.deleted else "push"
+    if word.endswith("if-stated"):
+        otherwise = "skip" if word.startswith("rest") else "push"
+        word = "delete-local" if case.seen.deleted else otherwise
     is_conflict = word == "newest"
     if is_conflict:
         here = getattr(case.seen.local, "modified", NOON)
