@@ -76,8 +76,9 @@ class S3Server:
 
     `before` is called with each request, ahead of the server: it may answer with a
     fault, wait, or let another writer win the race. `after` is called when the server
-    has done what it was asked: a fault from it is a reply that was lost. Tests and
-    hooks act through `client`, which is neither recorded nor led through the hooks.
+    has done what it was asked: a fault from it is a reply that was lost. `date` is what
+    all answers say about the time, if not what it is. Tests and hooks act through
+    `client`, which is neither recorded nor led through the hooks.
 
     All servers of a process share their buckets: moto keeps one world. Use fresh names.
     """
@@ -86,12 +87,14 @@ class S3Server:
         self.requests: list[Request] = []
         self.before: Callable[[Request], Fault] | None = None
         self.after: Callable[[Request], Fault] | None = None
+        self.date: str | None = None
         self._numbers = itertools.count(1)
         self._app = create_backend_app("s3")
         for name in ("werkzeug", "moto"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        handler = type("Handler", (Silent,), {"date": lambda _: self.date})
         self._server = make_server(
-            "127.0.0.1", 0, self._answer, threaded=True, request_handler=Silent
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=handler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -131,9 +134,9 @@ class S3Server:
         return name
 
     def reset(self) -> None:
-        """Forget the requests and the hooks; the buckets stay."""
+        """Forget the requests, the hooks and the date; the buckets stay."""
         self.requests.clear()
-        self.before = self.after = None
+        self.before = self.after = self.date = None
 
     def counts(self) -> dict[str, int]:
         """Return how many requests there were of each verb."""
@@ -166,6 +169,14 @@ class S3Server:
 
 class Silent(WSGIRequestHandler):
     """Answers requests without a word in the output of the tests."""
+
+    def date(self) -> str | None:
+        """Say what time it is, if not what it is."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return what the header tells."""
+        told = self.date()
+        return super().date_time_string(timestamp) if told is None else told
 
     def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing."""
