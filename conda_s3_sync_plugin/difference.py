@@ -66,17 +66,22 @@ def name_of(spec: str) -> str:
     return _split(spec)[0]
 
 
-def version_of(spec: str) -> str:
-    """Return the one version that a spec asks for; empty: it leaves a choice."""
+def version_of(spec: str) -> tuple[str, bool]:
+    """Return the version that a spec asks for, and whether it is just that one.
+
+    An empty one: it leaves a choice. To conda, `python=3.12` is any 3.12, too.
+    """
     match = _SPEC.fullmatch(spec)
-    exact = _EXACT.fullmatch(match[2]) if match else None
-    return exact[1] if exact else ""
+    found = _EXACT.fullmatch(match[2]) if match else None
+    if match is None or found is None:
+        return "", False
+    return found[1], bool(found[2]) or match[2].startswith("==")
 
 
 def _packages(specs: Iterable[str]) -> dict[str, _Item]:
     """Return what specs ask for: name -> version and build, or what else they say."""
     found: dict[str, _Item] = {}
-    for spec in specs:
+    for spec in sorted(specs):
         name, item = _split(spec)
         found[name] = _Item(f"{found[name]}, {item}") if name in found else item
     return found

@@ -169,7 +169,10 @@ def _lock(content: Content, ours: Lock) -> Lock:
     With the versions of what nobody has asked for: pip may be wanted all the same.
     """
     versions = {item["name"]: item["version"] for item in ours.packages}
-    versions |= {name: wish.version for name, wish in content.wishes.items()}
+    versions |= {
+        name: wish.version if wish.is_exact else ""
+        for name, wish in content.wishes.items()
+    }
     packages = ({"name": name, "version": versions[name]} for name in versions)
     asked = (wish.spec for wish in content.wishes.values())
     return Lock("", _NOWHERE, tuple(packages), tuple(asked))

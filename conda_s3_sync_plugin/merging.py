@@ -24,6 +24,8 @@ class Wish:
     spec: str
     #: Empty: not known.
     version: str
+    #: It was that version; otherwise one that the spec allows.
+    is_exact: bool = True
 
     @property
     def meaning(self) -> str:
@@ -49,7 +51,7 @@ NOTHING = Content({}, {}, {}, {}, ())
 def content_of(file: EnvFile, lock: Lock | None) -> Content:
     """Return what is in a file; a lock knows what of that was asked for."""
     wishes = {
-        name: Wish(spec, version_of(spec))
+        name: Wish(spec, *version_of(spec))
         for name, spec in _by_name(file.specs).items()
     }
     if lock and lock.requested:
@@ -103,7 +105,7 @@ def combine(base: Content, ours: Content, theirs: Content) -> tuple[Content, lis
             if known[1] != known[2] and known[0] not in known[1:]:
                 told = map(partial(_shown, name), known[1:])
                 collisions.append(f"{kind}{name} ({_told(*told)})")
-            chosen = there if known[1] == known[0] else here
+            chosen = there if known[1] == known[0] != known[2] else here
             if chosen is not None:
                 found[name] = chosen
         return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from fake_engine import FakeEngine
 from fake_machine import (
     LATER,
     LATEST,
@@ -24,6 +25,8 @@ from conda_s3_sync_plugin.words import Action
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
+
+    from conda_s3_sync_plugin.models import Applied, Lock
 
 
 @pytest.fixture
@@ -181,6 +184,33 @@ def test_what_a_person_has_written_is_merged(pair: Pair) -> None:
     assert (env.pip, env.variables) == ({}, {})
     assert env.pinned == ("python 3.12.*",)
     assert theirs in b.history("ml")
+
+
+def test_a_version_that_a_person_asks_for_may_be_any_of_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair
+    write_by_hand(a, "python=3.12", "numpy==2", "scipy=1")
+    revise(b, packages={"pandas": "3"})
+    asked: list[Lock] = []
+
+    def watched(*args: Any, **options: Any) -> Applied:
+        asked.append(args[3])
+        return FakeEngine.apply(b.engine, *args, **options)
+
+    monkeypatch.setattr(b.engine, "apply", watched)
+    assert merge(b).step.action is Action.MERGE
+    versions = {item["name"]: item["version"] for item in asked[0].packages}
+    # Of python and scipy, this machine has what they ask for.
+    expected = {"python": "3.12", "numpy": "2", "scipy": "1", "pandas": "3"}
+    assert versions == expected
+    write_by_hand(a, "python=3.13", "numpy==2", "scipy=1", "pandas==3")
+    revise(b, packages={"pandas": "4"}, at=LATEST)
+    merge(b)
+    versions = {item["name"]: item["version"] for item in asked[1].packages}
+    assert versions == {**expected, "python": "", "pandas": "4"}
+    assert "python=3.13" in asked[1].requested
+    assert b.engine.versions("ml")["python"] == "3.13"
 
 
 def test_what_only_another_platform_has_survives_a_merge(tmp_path: Path) -> None:
