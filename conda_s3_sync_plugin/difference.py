@@ -78,6 +78,11 @@ def version_of(spec: str) -> tuple[str, bool]:
     return found[1], bool(found[2]) or match[2].startswith("==")
 
 
+def has_build(spec: str) -> bool:
+    """Tell whether a spec asks for one build, as those do that were never typed."""
+    return bool(_split(spec)[1].build)
+
+
 def _packages(specs: Iterable[str]) -> dict[str, _Item]:
     """Return what specs ask for: name -> version and build, or what else they say."""
     found: dict[str, _Item] = {}

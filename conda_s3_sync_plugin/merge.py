@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
-from .difference import compare, name_of
+from .difference import compare, has_build, name_of
 from .download import download_version
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
@@ -144,7 +144,7 @@ class Merger:
 
 def _content(name: str, file: EnvFile, lock: Lock | None) -> Content:
     """Return what is in a version; raise ConflictError where nobody can tell."""
-    if lock is None and any(spec.count("=") > 1 for spec in file.specs):
+    if lock is None and any(map(has_build, file.specs)):
         # Each of these may have been asked for, or have come along with another.
         raise _conflict(name, "there is no lock that tells what was asked for")
     return content_of(file, lock)

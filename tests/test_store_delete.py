@@ -11,7 +11,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from s3faults import Once, ignore_conditions, no_conditions, refuse_quotes
 
-from conda_s3_sync_plugin import bucket as bucket_module
+from conda_s3_sync_plugin import retry
 from conda_s3_sync_plugin.exceptions import RemoteChangedError, StoreError
 from conda_s3_sync_plugin.location import Location
 from conda_s3_sync_plugin.models import Document
@@ -76,7 +76,7 @@ def test_only_what_was_seen_is_deleted_whatever_the_server_knows(
     known: Conditions | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bucket_module.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
     s3.before = hook
     store.conditions = known
     seen = etag(s3, bucket)

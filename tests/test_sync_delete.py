@@ -64,7 +64,8 @@ def test_a_deletion_is_stated_before_it_is_done(pair: Pair) -> None:
     assert key.endswith(f"-{digest[:12]}.deleted")
     assert digest in a.history("ml")
     notes = {o.step.name: o.notes for o in result.outcomes}
-    assert notes["ml"] == ("to bring it back: conda s3-sync --restore ml",)
+    way = f"to bring it back: conda s3-sync --restore ml@{digest[:8]}"
+    assert notes["ml"] == (way,)
     assert is_quiet(a.sync(delete=True))
 
 
@@ -80,7 +81,7 @@ def test_it_travels_and_leaves_a_way_back(pair: Pair) -> None:
     assert b.baseline("ml") is None
     assert digest in b.history("ml")
     told = next(o.notes for o in result.outcomes if o.step.name == "ml")
-    assert told == ("to bring it back: conda s3-sync --restore ml",)
+    assert told == (f"to bring it back: conda s3-sync --restore ml@{digest[:8]}",)
     for machine in pair:
         assert is_quiet(machine.sync(delete=True))
         assert is_quiet(machine.sync())
@@ -108,15 +109,19 @@ def test_nobody_is_asked_where_nothing_is_removed_here(pair: Pair) -> None:
     assert a.remote("ml") is None
 
 
-@pytest.mark.parametrize("stated", ["never", "by another version"])
-def test_what_is_merely_missing_goes_back(pair: Pair, stated: str) -> None:
+def test_a_machine_that_has_missed_versions_follows_their_deletion(
+    pair: Pair,
+) -> None:
     a, b = pair
-    if stated == "by another version":
-        change(a, "3")
-        a.sync()
-        delete(a)
-    else:
-        del b.bucket.objects["ml.yml"]
+    change(a, "3")
+    a.sync()
+    delete(a)
+    assert actions(b.sync(delete=True))["ml"] == Action.DELETE_LOCAL
+
+
+def test_what_is_merely_missing_goes_back(pair: Pair) -> None:
+    a, b = pair
+    del b.bucket.objects["ml.yml"]
     result = b.sync(delete=True)
     assert actions(result)["ml"] == Action.PUSH
     assert b.remote("ml") == b.engine.digest("ml")
@@ -230,7 +235,7 @@ def test_what_an_old_history_has_lost_is_kept_before_it_goes(pair: Pair) -> None
     assert digest not in b.history("ml")
     assert actions(b.sync(delete=True))["ml"] == Action.DELETE_LOCAL
     assert digest in b.history("ml")
-    b.restore("ml")
+    b.restore("ml", digest[:8])
     assert b.engine.digest("ml") == digest
 
 

@@ -33,6 +33,7 @@ from conda_s3_sync_plugin.exceptions import (
 from conda_s3_sync_plugin.models import Scope
 from conda_s3_sync_plugin.restore import restore
 from conda_s3_sync_plugin.timeline import read_timeline
+from conda_s3_sync_plugin.versions import Kind
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
@@ -95,13 +96,16 @@ def test_without_a_version_the_latest_but_the_current_one_is_taken(pair: Pair) -
 
 
 def test_it_is_newer_than_any_version_whatever_their_clocks(pair: Pair) -> None:
-    a, _ = pair
+    a, b = pair
     future = NOW + timedelta(days=300)
     body = render("ml", channels=["fake"], specs=["numpy=9"]).body
     a.bucket.plant("ml.yml", body, future)
     a.sync()
     a.restore("ml", old_one(a))
-    assert a.bucket.objects["ml.yml"].modified > future
+    # A clock that is far ahead is not believed.
+    assert NOW < a.bucket.objects["ml.yml"].modified < future
+    assert actions(b.sync()) == {"ml": Action.PULL}
+    assert b.engine.versions("ml") == a.engine.versions("ml")
 
 
 def test_what_it_replaces_here_is_kept_first(pair: Pair) -> None:
@@ -323,7 +327,7 @@ def test_the_loser_of_a_conflict_comes_back_by_the_name_that_was_told(
     assert command.endswith("conda s3-sync --restore")
     name, _, version = word.partition("@")
     entries = read_timeline(b.store, InlineExecutor(), name, parse)
-    assert [e.kept.digest for e in entries if e.is_loser] == [loser[:12]]
+    assert [e.kept.digest for e in entries if Kind.LOSER in e.kinds] == [loser[:12]]
     b.restore(name, version)
     assert b.engine.digest("ml") == b.remote("ml") == loser
     assert {winner, loser} <= b.history("ml")

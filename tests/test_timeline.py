@@ -1,93 +1,204 @@
-"""Which version people mean, and whether one was deleted on purpose."""
+"""All versions of an environment, in their order, and the one that is meant."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from fake_engine import START
+from fake_machine import InlineExecutor
+from fakes import MemoryStore
 
+from conda_s3_sync_plugin.envfile import parse, render
 from conda_s3_sync_plugin.exceptions import UsageError
-from conda_s3_sync_plugin.timeline import Entry, find_version, is_deleted
-from conda_s3_sync_plugin.versions import Kept, Kind
+from conda_s3_sync_plugin.models import Document
+from conda_s3_sync_plugin.timeline import (
+    Entry,
+    find_version,
+    is_deleted,
+    read_timeline,
+)
+from conda_s3_sync_plugin.versions import Change, Kept, Kind
+from conda_s3_sync_plugin.wording import in_short
 
-#: What a letter stands for.
-KINDS = {"v": Kind.VERSION, "l": Kind.LOSER, "d": Kind.DELETED, "k": Kind.LOCK}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conda_s3_sync_plugin.models import EnvFile
+
+LOCK, VERSION, LOSER, DELETED = Kind.LOCK, Kind.VERSION, Kind.LOSER, Kind.DELETED
 
 
-def history(text: str) -> list[Kept]:
-    """Read a history: kind, digest and hour of each, such as `v1@1 v2@2 d1@3`."""
-    found = []
-    for word in text.split():
-        digest, _, hour = word[1:].partition("@")
-        moment = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(hours=int(hour))
-        found.append(Kept(word, KINDS[word[0]], 12 * digest, moment, moment))
-    return found
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
 
 
-def find(text: str, version: str, current: str) -> str:
-    entries = [Entry(kept, None, None) for kept in history(text)]
-    return find_version(entries, "ml", version, current=64 * current).kept.key
+def keep(
+    store: MemoryStore,
+    hours: float,
+    *specs: str,
+    kind: Kind = VERSION,
+    platform: str = "linux-64",
+) -> EnvFile:
+    """Add a version to the history, of some hours after the start."""
+    file = render("ml", channels=["main"], specs=specs)
+    moment = START + timedelta(hours=hours)
+    store.keep("ml", Document(file.body, file.digest, moment, platform), kind)
+    return file
+
+
+def timeline(
+    store: MemoryStore, read: Callable[[bytes], EnvFile] = parse
+) -> list[Entry]:
+    return read_timeline(store, InlineExecutor(), "ml", read)
+
+
+def test_each_version_tells_what_has_changed_since_the_one_before(
+    store: MemoryStore,
+) -> None:
+    keep(store, 2, "numpy=2=a", "six=1=a")
+    keep(store, 1, "numpy=1=a")
+    keep(store, 3, "numpy=2=a")
+    keep(store, 4, "numpy=2=b")
+    assert [in_short(entry.difference) for entry in timeline(store)] == [
+        "+numpy 1",
+        "~numpy 1->2  +six 1",
+        "-six 1",
+        "~numpy 2 a->2 b",
+    ]
+
+
+def test_builds_of_two_platforms_are_no_change(store: MemoryStore) -> None:
+    keep(store, 1, "numpy=1=a")
+    keep(store, 2, "numpy=1=b", platform="osx-arm64")
+    keep(store, 3, "numpy=1=c", platform="osx-arm64")
+    _, other, same = timeline(store)
+    assert not other.difference
+    assert same.difference.conda == (Change("numpy", "1 b", "1 c"),)
+
+
+def test_a_deletion_is_no_version_to_compare_with(store: MemoryStore) -> None:
+    first = keep(store, 1, "numpy=1=a")
+    keep(store, 2, "numpy=1=a", kind=DELETED)
+    keep(store, 3, "numpy=2=a")
+    version, deletion, again = timeline(store)
+    assert [version.is_deletion, deletion.is_deletion] == [False, True]
+    assert deletion.kept.digest == first.digest[:12]
+    assert deletion.file is None
+    assert not deletion.difference
+    assert again.difference.conda == (Change("numpy", "1", "2"),)
+
+
+def test_who_has_lost_a_conflict_is_told_once(store: MemoryStore) -> None:
+    for kind in (VERSION, LOSER):
+        keep(store, 1, "numpy=1=a", kind=kind)
+    keep(store, 2, "numpy=2=a")
+    keep(store, 2.5, "numpy=2=a", kind=DELETED)
+    keep(store, 3, "numpy=1=a")
+    told = [(Kind.LOSER in entry.kinds, entry.is_deletion) for entry in timeline(store)]
+    # The same content of another time has lost nothing.
+    assert told == [(True, False), (False, False), (False, True), (False, False)]
+
+
+def test_locks_are_no_versions(store: MemoryStore) -> None:
+    file = keep(store, 1, "numpy=1=a")
+    store.put_lock("ml", file.digest, "linux-64", b"{}")
+    (entry,) = timeline(store)
+    assert (entry.file, entry.kept.kind) == (file, VERSION)
+
+
+def test_what_is_gone_or_broken_has_no_content(store: MemoryStore) -> None:
+    keep(store, 1, "numpy=1=a")
+    keep(store, 2, "numpy=2=a")
+    keep(store, 3, "numpy=3=a")
+    _, second, third = store.history("ml")
+    store.bucket.plant(second.key, b"dependencies: {")
+    store.get_kept = _without(store, third)  # type: ignore[method-assign]
+    first, broken, gone = timeline(store)
+    assert first.file
+    assert broken.there
+    assert (broken.file, gone.file, gone.there) == (None, None, None)
+
+
+def _without(store: MemoryStore, missing: Kept) -> Callable[..., object]:
+    get = store.get_kept
+    return lambda name, kept: None if kept == missing else get(name, kept)
+
+
+def entry(digest: str, hours: float = 0, kind: Kind = VERSION) -> Entry:
+    moment = START + timedelta(hours=hours)
+    return Entry(Kept("", kind, digest, moment, moment), None, None, frozenset({kind}))
+
+
+A, B, C = "aaaabbbbcccc", "aaaadddd0000", "ffff00000000"
+ENTRIES = [entry(A), entry(B, 1), entry(A, 2), entry(C, 3), entry(C, 4, DELETED)]
+
+MEANT = {
+    "none, nothing is current": ("", "", C, 3),
+    "none, the latest is current": ("", C, A, 2),
+    "none, an older one is current": ("", A, C, 3),
+    "the beginning": ("aaaad", "", B, 1),
+    "all of it": (A, "", A, 2),
+    "the current one": ("f", C, C, 3),
+    "the latest of several": ("aaaab", "", A, 2),
+}
 
 
 @pytest.mark.parametrize(
-    ("text", "current", "found"),
-    [
-        pytest.param("v1@1 v2@2 v3@3", "3", "v2@2", id="the one before"),
-        pytest.param("v1@1 v2@2 v1@3", "1", "v2@2", id="and back again"),
-        pytest.param("v1@1 v2@2", "9", "v2@2", id="not kept yet"),
-        pytest.param("v1@1 v2@2 l3@3", "2", "l3@3", id="the loser"),
-        # Of a version that others had to solve for: it has its time.
-        pytest.param("v1@1 v2@1 v3@2 v4@2", "3", "v1@1", id="made on this platform"),
-        pytest.param("v1@1 v4@2 v3@2", "3", "v1@1", id="made from the current one"),
-        pytest.param("v1@1 v2@2 d1@3", "", "v1@1", id="deleted"),
-        pytest.param("v1@1 v2@1 d1@3", "", "v1@1", id="deleted, the original"),
-        pytest.param("v2@1 v1@1 d1@3", "", "v1@1", id="deleted, not made from it"),
-        pytest.param("v1@1 d1@2 v2@3 d2@4 v1@5", "1", "v2@3", id="deleted before"),
-        pytest.param("v1@1 v2@2 d9@3", "", "v2@2", id="deleted, and lost"),
-        pytest.param("v1@1 d1@2 v2@3", "", "v2@3", id="only missing"),
-    ],
+    ("version", "current", "digest", "hours"), MEANT.values(), ids=MEANT
 )
-def test_without_a_version_the_one_before_is_meant(
-    text: str, current: str, found: str
+def test_the_version_that_is_meant(
+    version: str, current: str, digest: str, hours: float
 ) -> None:
-    assert find(text, "", current) == found
-
-
-def test_a_version_is_meant_by_the_beginning_of_its_digest() -> None:
-    assert find("v1@1 v2@2 v1@3 v3@4 d1@5", "1111", "3") == "v1@3"
+    current = current and current + "f" * 52
+    found = find_version(ENTRIES, "ml", version, current=current)
+    assert found.kept.digest == digest
+    assert found.kept.modified == START + timedelta(hours=hours)
+    assert not found.is_deletion
 
 
 @pytest.mark.parametrize(
-    ("text", "version", "current", "message"),
+    ("entries", "version", "current", "says"),
     [
-        ("v1@1", "2222", "1", "There is no version 2222 of ml in the history"),
-        ("d1@1", "1111", "", "There is no version 1111 of ml in the history"),
-        ("v1@1", "", "1", "There is no version of ml but the current one in"),
-        ("", "", "", "There is no version of ml in the history"),
+        (ENTRIES, "aaaa", "", f"aaaa may be {A} or {B}"),
+        (ENTRIES, "1234", "", "no version 1234 of ml"),
+        ([], "", "", "no version of ml"),
+        ([entry(A)], "", A, "no version of ml"),
+        ([entry(A, kind=DELETED)], "", "", "no version of ml"),
+        ([entry(A, kind=DELETED)], "aaaa", "", "no version aaaa of ml"),
     ],
+    ids=["several", "none", "no history", "only the current", "deleted", "only that"],
 )
-def test_a_version_that_is_not_there_is_wrong_usage(
-    text: str, version: str, current: str, message: str
+def test_what_is_not_clear_is_not_guessed(
+    entries: list[Entry], version: str, current: str, says: str
 ) -> None:
-    with pytest.raises(UsageError, match=message):
-        find(text, version, current)
+    with pytest.raises(UsageError, match=says) as caught:
+        find_version(entries, "ml", version, current=current)
+    assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("", False),
-        ("v1@1", False),
-        ("v1@1 d2@2", False),
-        ("v1@1 d1@2", True),
-        ("d1@2", True),
-        ("v1@1 d1@2 v2@3 k1@4", True),
-        ("v1@1 d1@2 v1@3", False),
-        ("v1@1 d1@2 l1@3", False),
-        ("v1@1 d1@2 v1@3 d1@4", True),
-    ],
-)
-def test_a_statement_counts_until_its_version_comes_back(
-    text: str, answer: bool
+STATED = {
+    "nothing": ([], False),
+    "a version": ([(A, VERSION)], False),
+    "deleted": ([(A, VERSION), (A, DELETED)], True),
+    "only the statement": ([(A, DELETED)], True),
+    "brought back": ([(A, VERSION), (A, DELETED), (A, VERSION)], False),
+    "brought back as a loser": ([(A, DELETED), (A, LOSER)], False),
+    "deleted again": ([(A, DELETED), (A, VERSION), (A, DELETED)], True),
+    "a later one is": ([(A, VERSION), (B, VERSION), (B, DELETED)], True),
+    "one that it never was": ([(B, VERSION), (B, DELETED)], False),
+    "another one came": ([(A, DELETED), (B, VERSION)], False),
+    "half of it was kept": ([(A, DELETED), (A, Kind.ASIDE)], True),
+    "a lock came": ([(A, DELETED), (A, LOCK)], True),
+}
+
+
+@pytest.mark.parametrize(("history", "stated"), STATED.values(), ids=STATED)
+def test_a_deletion_has_to_be_the_last_word(
+    history: list[tuple[str, Kind]], stated: bool
 ) -> None:
-    assert is_deleted(history(text), 64 * "1") is answer
+    kept = [entry(digest, i, kind).kept for i, (digest, kind) in enumerate(history)]
+    assert is_deleted(kept, A + "f" * 52) is stated
+    assert not is_deleted(kept, "")
