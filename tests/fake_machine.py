@@ -294,6 +294,12 @@ def delete(machine: FakeMachine, name: str = "ml") -> None:
     assert actions(result)[name] is Action.DELETE_REMOTE
 
 
+def rename(machine: FakeMachine, old: str, new: str) -> None:
+    """Give an environment another name, as `conda rename` does."""
+    envs = machine.engine.envs
+    envs[machine.engine.prefix_for(new)] = envs.pop(machine.engine.prefix_for(old))
+
+
 def once(operation: str, act: Callable[[], object], times: int = 1) -> Hook:
     """Return a hook that acts ahead of the first operations of this kind."""
     left = [times]

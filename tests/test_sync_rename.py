@@ -15,6 +15,7 @@ from fake_machine import (
     make_pair,
     once,
     raising,
+    rename,
 )
 
 from conda_s3_sync_plugin.exceptions import EngineError
@@ -30,11 +31,6 @@ def pair(tmp_path: Path) -> Pair:
     a, b = make_pair(tmp_path)
     in_step(a, b, others=("more", "most"))
     return a, b
-
-
-def rename(machine: FakeMachine, old: str, new: str) -> None:
-    envs = machine.engine.envs
-    envs[machine.engine.prefix_for(new)] = envs.pop(machine.engine.prefix_for(old))
 
 
 def test_a_renaming_travels_without_a_solve(pair: Pair, tmp_path: Path) -> None:
