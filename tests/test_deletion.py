@@ -199,6 +199,7 @@ def test_what_goes_here_goes_only_with_a_yes(
     assert done.returncode == 1
     assert "skip  api  removed from the bucket, and not confirmed" in done.stderr
     assert "-y removes it here" in done.stderr
+    assert "?" not in done.stderr
     said = sync_json(b, bucket, "--delete", code=1)
     assert actions(said)["web"] == "skip"
     # And whoever is asked may say no, or nothing at all.
