@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from fake_engine import START, Clock
-from fake_machine import Crash, FakeMachine, actions, errors, is_quiet
+from fake_machine import Crash, FakeMachine, actions, errors, is_quiet, rename
 from fakes import MemoryBucket
 from fleet_table import UNSURE, check_step, row_of
 
@@ -22,21 +22,35 @@ if TYPE_CHECKING:
 
     from fake_engine import FakeEnv
 
-    from conda_s3_sync_plugin.models import Outcome, Result
+    from conda_s3_sync_plugin.models import Outcome, RemoteObject, Result
 
 #: Versions of packages, of pip's, and variables.
 Content = tuple[dict[str, str], dict[str, str], dict[str, str]]
 
 NAMES: Final = ("e", "f")
 
-SETTLED: Final = (Action.NOTHING, Action.ADOPT, Action.PUSH, Action.PULL)
+SETTLED: Final = (
+    *(Action.NOTHING, Action.ADOPT, Action.PUSH, Action.PULL),
+    *(Action.MERGE, Action.RESTORE),
+)
+GONE: Final = (Action.FORGET, Action.DELETE_LOCAL, Action.DELETE_REMOTE)
 
 
 class Member(FakeMachine):
-    """One machine, with a clock of its own."""
+    """One machine, with a clock of its own.
 
-    def __init__(self, folder: Path, bucket: MemoryBucket, platform: str) -> None:
-        self.clock = Clock()
+    `made` learns what has come to be whole here: where two versions are merged, nobody
+    else has made that.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bucket: MemoryBucket,
+        platform: str,
+        made: list[tuple[str, Content]],
+    ) -> None:
+        self.clock, self._made = Clock(), made
         super().__init__(folder, bucket, platform=platform, clock=self.clock)
         #: Name -> digests of both sides, when they were in step for the last time.
         self.agreed: dict[str, tuple[str, str]] = {}
@@ -49,6 +63,16 @@ class Member(FakeMachine):
         there = self.engine.prefix_for(name) in self.engine.envs
         return self.engine.digest(name) if there else None
 
+    def set_clock(self, skew: timedelta, *, told: bool) -> None:
+        """Let the clock be wrong; some servers tell."""
+        self.clock.skew = skew
+        self.store.ahead = skew if told else timedelta(0)
+
+    def _begin(self, operation: str, name: str) -> None:
+        if operation == "stamp":
+            self._made.append((name, content_of(self.engine.env(name))))
+        super()._begin(operation, name)
+
     def doubt(self) -> None:
         self.agreed = dict.fromkeys(NAMES, UNSURE)
 
@@ -57,17 +81,18 @@ class World:
     """All machines, and what their users, and others, have made."""
 
     def __init__(self, folder: Path) -> None:
-        self.bucket = MemoryBucket()
+        self.now = START
+        self.bucket = MemoryBucket(clock=lambda: self.now)
+        #: All that anybody has made, whatever it is built for.
+        self.made: list[tuple[str, Content]] = []
         platforms = {"a": "linux-64", "b": "linux-64", "c": "osx-arm64"}
         self.members = [
-            Member(folder / name, self.bucket, platform)
+            Member(folder / name, self.bucket, platform, self.made)
             for name, platform in platforms.items()
         ]
         #: Name -> digest of what another program wrote, until the history has it.
         self.foreign: dict[str, str] = {}
-        #: All that anybody has made, whatever it is built for.
-        self.made: list[tuple[str, Content]] = []
-        self.now = START
+        self._deletions = Deletions(self.bucket)
 
     def advance(self, **delta: float) -> None:
         """Let time pass, on all clocks."""
@@ -88,6 +113,13 @@ class World:
         member.engine.drop(name)
         member.drafts.pop(name, None)
 
+    def rename(self, member: Member, old: str, new: str) -> None:
+        content = content_of(member.engine.env(old))
+        rename(member, old, new)
+        self.made.append((new, content))
+        member.drafts.pop(old, None)
+        member.drafts[new] = str(member.local(new))
+
     def write(self, name: str, specs: Iterable[str], hours: float) -> None:
         """Overwrite NAME.yml without asking, as another program does."""
         self.advance(seconds=1)
@@ -105,6 +137,16 @@ class World:
     def sync(self, member: Member, **options: Any) -> Result | None:
         """Run undisturbed, and compare each step with the table."""
         names = options.get("scope_names") or NAMES
+        sides = {
+            name: (content_of(member.engine.env(name)), read_content(there.body))
+            for name in names
+            if (there := self.bucket.objects.get(f"{name}.yml")) and member.local(name)
+        }
+        stated = {
+            name: self._deletions.are_stated(name, member.agreed[name][1])
+            for name in names
+            if name in member.agreed
+        }
         expected = {
             name: row_of(
                 member.agreed.get(name), member.local(name), member.remote(name)
@@ -125,7 +167,10 @@ class World:
         for outcome in result.outcomes:
             name = outcome.step.name
             if row := expected.pop(name):
-                check_step(outcome.step, row, options)
+                is_stated = stated.get(name, False)
+                check_step(outcome.step, row, options, is_stated=is_stated)
+            if outcome.step.action is Action.MERGE and not options.get("dry_run"):
+                check_merged(content_of(member.engine.env(name)), *sides[name])
             self._agree(member, outcome, options)
         assert not any(expected.values()), "a name was left out"
         self.check()
@@ -137,7 +182,7 @@ class World:
         name, action = outcome.step.name, outcome.step.action
         if options.get("dry_run"):
             return
-        if action is Action.FORGET:
+        if action in GONE:
             member.agreed.pop(name, None)
         elif (
             action in SETTLED
@@ -147,6 +192,30 @@ class World:
             member.agreed[name] = UNSURE  # the history comes first
         elif action in SETTLED:
             member.agreed[name] = str(member.local(name)), str(member.remote(name))
+
+    def restore(self, member: Member, name: str, pick: int) -> None:
+        """Go back to one of the versions in the history, undisturbed."""
+        if not (version := self.pick(name, pick)):
+            return
+        result = member.restore(name, version[:12])
+        assert not errors(result), errors(result)
+        assert member.remote(name) == version
+        body = self.bucket.objects[f"{name}.yml"].body
+        assert content_of(member.engine.env(name)) == read_content(body)
+        self._agree(member, result.outcomes[0], {})
+        self.check()
+
+    def pick(self, name: str, number: int) -> str:
+        """Choose a version from the history, if there is any: from now on it is whole.
+
+        Also what was kept of something that was half done.
+        """
+        kept = self.members[0].store.versions(name)
+        if not kept:
+            return ""
+        body = kept[number % len(kept)].body
+        self.made.append((name, read_content(body)))
+        return parse(body).digest
 
     def disturb(
         self, member: Member, operation: str, error: BaseException, **options: Any
@@ -163,7 +232,12 @@ class World:
         self.check()
 
     def race(
-        self, member: Member, operation: str, act: Callable[[], object], local: str = ""
+        self,
+        member: Member,
+        operation: str,
+        act: Callable[[], object],
+        local: str = "",
+        **options: Any,
     ) -> None:
         """Run while something else happens, ahead of an operation.
 
@@ -183,11 +257,14 @@ class World:
 
         member.doubt()
         with contextlib.suppress(SafetyError):
-            assert not errors(member.run(hook))
+            told = errors(member.run(hook, **options))
+            # What has become a deletion meanwhile is not done unasked.
+            assert all("changed meanwhile" in text for text in told.values()), told
         self.check()
 
     def check(self) -> None:
         """Nobody's version is lost: it is where it was made, or in the history."""
+        self._deletions.look()
         for member in self.members:
             for name, digest in list(member.drafts.items()):
                 if digest in member.history(name):
@@ -211,10 +288,10 @@ class World:
                     "half of something"
                 )
 
-    def stabilize(self) -> None:
+    def stabilize(self, **options: Any) -> None:
         """Synchronize everybody until nothing is to do: all have the same then."""
         for _ in range(3):
-            quiet = [self._settle(member) for member in self.members]
+            quiet = [self._settle(member, options) for member in self.members]
         assert all(quiet), "does not converge"
         for member in self.members:
             assert not member.did("export", "get", "save")
@@ -229,8 +306,8 @@ class World:
                 ours, theirs = first.engine.env(name), third.engine.env(name)
                 assert ours.content[1:] == theirs.content[1:]
 
-    def _settle(self, member: Member) -> bool:
-        result = self.sync(member, force=True)
+    def _settle(self, member: Member, options: Mapping[str, Any]) -> bool:
+        result = self.sync(member, force=True, **options)
         assert result is not None
         for outcome in result.outcomes:
             if outcome.step.action is Action.SKIP:
@@ -239,9 +316,46 @@ class World:
         if Action.CONFLICT in actions(result).values():
             ties = [o for o in result.outcomes if o.step.action is Action.CONFLICT]
             assert all("same time" in tie.step.reason for tie in ties)
-            self.sync(member, force=True, prefer="local")
+            self.sync(member, force=True, **{**options, "prefer": "local"})
             return False
         return is_quiet(result)
+
+
+class Deletions:
+    """Which versions are deleted on purpose, and were not brought back since."""
+
+    def __init__(self, bucket: MemoryBucket) -> None:
+        self._bucket = bucket
+        self._last: dict[str, RemoteObject] = {}
+        #: How often a version was stated to be deleted when it came to the bucket.
+        self._before: dict[tuple[str, str], int] = {}
+
+    def look(self) -> None:
+        """See what has come to the bucket."""
+        for name in NAMES:
+            there = self._bucket.objects.get(f"{name}.yml")
+            if there and there is not self._last.get(name):
+                self._last[name] = there
+                digest = parse(there.body).digest
+                self._before[name, digest] = self._statements(name, digest)
+
+    def are_stated(self, name: str, digest: str) -> bool:
+        """Tell whether a version was deleted since it came to the bucket."""
+        return self._statements(name, digest) > self._before.get((name, digest), 0)
+
+    def _statements(self, name: str, digest: str) -> int:
+        return sum(
+            key.startswith(f".s3-sync/{name}/")
+            and key.endswith(f"-{digest[:12]}.deleted")
+            for key in self._bucket.objects
+        )
+
+
+def check_merged(merged: Content, ours: Content, theirs: Content) -> None:
+    """See that nothing in it is made up, and that what both have is in it."""
+    for part, here, there in zip(merged, ours, theirs, strict=True):
+        for name in {*part, *here, *there}:
+            assert part.get(name) in (here.get(name), there.get(name)), name
 
 
 def content_of(env: FakeEnv) -> Content:

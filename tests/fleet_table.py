@@ -28,6 +28,19 @@ TABLE: Final = {
     ("changed", "removed"): (13, Action.PUSH),
     ("removed", "removed"): (14, Action.FORGET),
 }
+#: What may become of a conflict, whatever the times are; a merge may fail.
+ANY: Final = {Action.PUSH, Action.PULL, Action.CONFLICT}
+CONFLICTS: Final = {
+    "local": {Action.PUSH},
+    "remote": {Action.PULL},
+    "none": {Action.CONFLICT},
+    "merge": {Action.MERGE, Action.CONFLICT},
+}
+#: What goes no way but the other one.
+HELD: Final = {
+    "push": {Action.PULL, Action.DELETE_LOCAL, Action.MERGE},
+    "pull": {Action.PUSH, Action.DELETE_REMOTE, Action.MERGE},
+}
 EQUAL: Final = {4: 3, 9: 8}
 
 #: What was agreed on when a run did not end as it should: not for us to say.
@@ -50,21 +63,28 @@ def row_of(
     return row, action
 
 
-def check_step(step: Step, row: Row, options: Mapping[str, Any]) -> None:
-    """Compare a step with its row, and with what the options make of that."""
+def check_step(
+    step: Step, row: Row, options: Mapping[str, Any], *, is_stated: bool
+) -> None:
+    """Compare a step with its row, and with what the options make of that.
+
+    `is_stated`: the version that both sides had was deleted on purpose.
+    """
     number, action = row
     assert step.row == number, (step, row)
     allowed = {action}
     if action is Action.CONFLICT:
-        allowed = {
-            "local": {Action.PUSH},
-            "remote": {Action.PULL},
-            "none": {Action.CONFLICT},
-        }.get(options.get("prefer", ""), {Action.PUSH, Action.PULL, Action.CONFLICT})
-    held = {"push": Action.PULL, "pull": Action.PUSH}.get(options.get("direction", ""))
-    if held in allowed:
+        allowed = CONFLICTS.get(options.get("prefer", ""), ANY)
+    elif options.get("delete") and number == 10:
+        allowed = {Action.DELETE_REMOTE}
+    elif options.get("delete") and number == 12 and is_stated:
+        allowed = {Action.DELETE_LOCAL}
+    held = HELD.get(options.get("direction", ""), set())
+    if allowed & held:
         kept = Action.CONFLICT if number in (4, 9) else Action.HOLD
-        allowed = (allowed - {held}) | {kept}
+        allowed = (allowed - held) | {kept}
+    if Action.DELETE_LOCAL in allowed and not options.get("confirm", True):
+        allowed = {Action.SKIP}
     assert step.action in allowed, (step, allowed)
 
 

@@ -16,6 +16,7 @@ from fleet import NAMES, Member, World, lose_memory
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     rule,
     run_state_machine_as_test,
 )
@@ -24,11 +25,18 @@ from lengths import IS_LONG, profile
 from conda_s3_sync_plugin import session
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
 
-ENGINE = ("environments", "look", "export", "apply", "link", "pip", "stamp")
-STORE = ("list", "get", "get_lock", "put_lock", "keep", "put", "save")
+ENGINE = (
+    *("environments", "look", "export", "apply", "link", "pip", "stamp"),
+    *("remove", "unlink", "clear"),
+)
+STORE = (
+    *("list", "get", "get_lock", "put_lock", "keep", "put", "save"),
+    *("history", "get_kept", "delete"),
+)
 
 members = st.integers(0, 2)
 names = st.sampled_from(NAMES)
+picks = st.integers(0, 9)
 versions = st.sampled_from(["1", "2", "3"])
 packages = st.dictionaries(st.sampled_from(["numpy", "six"]), versions, max_size=2)
 extras = st.dictionaries(st.sampled_from(["x", "y"]), versions, max_size=1)
@@ -37,8 +45,10 @@ hours = st.sampled_from([-100.0, -1.0, 0.0, 1.0, 100.0])
 options = st.fixed_dictionaries(
     {},
     optional={
-        "prefer": st.sampled_from(["local", "remote", "none"]),
+        "prefer": st.sampled_from(["local", "remote", "none", "merge"]),
         "direction": st.sampled_from(["push", "pull"]),
+        "delete": st.just(True),
+        "confirm": st.just(False),
     },
 )
 
@@ -48,10 +58,15 @@ class Fleet(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.world = World(self.folder)
+        self.deletes = False
+
+    @initialize(delete=st.booleans())
+    def begin(self, delete: bool) -> None:
+        self.deletes = delete
 
     def teardown(self) -> None:
         try:
-            self.world.stabilize()
+            self.world.stabilize(delete=self.deletes)
         finally:
             shutil.rmtree(self.folder)
 
@@ -80,9 +95,15 @@ class Fleet(RuleBasedStateMachine):
         if self.member(who).local(name):
             self.world.remove(self.member(who), name)
 
-    @rule(who=members, hours=hours)
-    def set_clock(self, who: int, hours: float) -> None:
-        self.member(who).clock.skew = timedelta(hours=hours)
+    @rule(who=members, old=names, new=names)
+    def rename(self, who: int, old: str, new: str) -> None:
+        member = self.member(who)
+        if member.local(old) and not member.local(new):
+            self.world.rename(member, old, new)
+
+    @rule(who=members, hours=hours, told=st.booleans())
+    def set_clock(self, who: int, hours: float, told: bool) -> None:
+        self.member(who).set_clock(timedelta(hours=hours), told=told)
 
     @rule(hours=st.sampled_from([1, 1000]))
     def wait(self, hours: int) -> None:
@@ -105,9 +126,13 @@ class Fleet(RuleBasedStateMachine):
     def sync_one(self, who: int, name: str, options: dict[str, Any]) -> None:
         self.world.sync(self.member(who), scope_names=[name], **options)
 
-    @rule(who=members)
-    def sync_safely(self, who: int) -> None:
-        self.world.sync(self.member(who))
+    @rule(who=members, delete=st.booleans())
+    def sync_safely(self, who: int, delete: bool) -> None:
+        self.world.sync(self.member(who), delete=delete)
+
+    @rule(who=members, name=names, pick=picks)
+    def restore(self, who: int, name: str, pick: int) -> None:
+        self.world.restore(self.member(who), name, pick)
 
     @rule(who=members)
     def look(self, who: int) -> None:
@@ -125,11 +150,26 @@ class Fleet(RuleBasedStateMachine):
         error = EngineError if operation in ENGINE else StoreError
         self.world.disturb(self.member(who), operation, error("no"), **options)
 
-    @rule(who=members, operation=operations, other=members)
-    def race(self, who: int, operation: str, other: int) -> None:
+    @rule(who=members, operation=operations, name=names, pick=picks)
+    def crash_restoring(self, who: int, operation: str, name: str, pick: int) -> None:
+        member, version = self.member(who), self.world.pick(name, pick)
+        command = partial(member.restore, name, version[:12])
+        self.world.disturb(member, operation, Crash(), command=command)
+
+    @rule(
+        who=members, operation=operations, other=members, ours=options, theirs=options
+    )
+    def race(
+        self,
+        who: int,
+        operation: str,
+        other: int,
+        ours: dict[str, Any],
+        theirs: dict[str, Any],
+    ) -> None:
         if who != other:
-            act = partial(self.world.sync, self.member(other), force=True)
-            self.world.race(self.member(who), operation, act)
+            act = partial(self.world.sync, self.member(other), force=True, **theirs)
+            self.world.race(self.member(who), operation, act, **ours)
 
     @rule(who=members, operation=operations, name=names, packages=packages)
     def race_edit(
