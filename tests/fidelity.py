@@ -15,11 +15,13 @@ from make_channel import Channel
 from usual_channel import VERSIONS, make_usual_channel
 
 from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Action, EnvFile, Scope
+from conda_s3_sync_plugin.models import Scope
 from conda_s3_sync_plugin.report import Silence
+from conda_s3_sync_plugin.session import Session
 from conda_s3_sync_plugin.state import State
 from conda_s3_sync_plugin.store import S3Store
 from conda_s3_sync_plugin.sync import Synchronization
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     from s3server import S3Server
 
     from conda_s3_sync_plugin.models import Outcome
-
-#: Pins travel, too, as soon as there is a word for them.
-HAS_PINS = "pinned" in EnvFile.__dataclass_fields__
 
 #: What installs by pip.
 FOR_PIP = ("python", "pip")
@@ -102,8 +101,7 @@ def environments(draw: st.DrawFn) -> Drawn:
     variables = draw(
         st.dictionaries(st.sampled_from(["A", "MODE", "mode_2"]), texts, max_size=2)
     )
-    pinned = tuple(draw(pins)) if HAS_PINS else ()
-    return Drawn(tuple(wanted), channels, pip, variables, pinned)
+    return Drawn(tuple(wanted), channels, pip, variables, tuple(draw(pins)))
 
 
 class Root(Lab):
@@ -137,12 +135,17 @@ class Root(Lab):
         """Synchronize an environment, as the command does; nothing is to be said."""
         self.enter()
         scope = Scope(frozenset([name]))
-        run = Synchronization(self.engine, self._store, State(), scope=scope)
-        result = run.run(Silence())
+        session = Session(self.engine, self._store, State(), scope=scope)
+        result = Synchronization(session).run(Silence())
         (outcome,) = result.outcomes
         assert outcome.error is None, outcome
         assert (outcome.notes, result.warnings) == ((), ())
         return outcome
+
+    def forget(self, name: str) -> None:
+        """Leave nothing of an environment, and no memory of any."""
+        shutil.rmtree(self.prefix(name), ignore_errors=True)
+        shutil.rmtree(self.machine.home / ".conda" / "s3-sync", ignore_errors=True)
 
     def check_quiet(self, name: str) -> None:
         """See that nothing is to do, and that this takes one request."""
@@ -151,13 +154,12 @@ class Root(Lab):
         assert self._s3.counts() == NOTHING_TO_DO
 
     def all_of(self, name: str) -> dict[str, Any]:
-        """Return all that an environment is, and how it is exported."""
+        """Return all that an environment is, and by what its changes are noticed."""
         self.enter()
-        file = self.export(name).file
         return {
             **content(self.machine, name),
-            "digest": file.digest,
-            "pinned": getattr(file, "pinned", ()),
+            "pinned": sorted(self.machine.pins(name)),  # their order means nothing
+            "digest": self.export(name).file.digest,
         }
 
     def check(self, name: str, drawn: Drawn) -> None:
@@ -167,7 +169,7 @@ class Root(Lab):
         assert found["variables"] == drawn.variables
         have = {f"{name}=={version}" for name, version in found["pip"].items()}
         assert set(drawn.pip) <= have
-        assert sorted(found["pinned"] or ()) == sorted(drawn.pinned)
+        assert found["pinned"] == sorted(drawn.pinned)
 
     def create(self, name: str, drawn: Drawn) -> None:
         """Make an environment, with the tools that people here use."""
@@ -204,8 +206,7 @@ class Root(Lab):
         if new.variables != old.variables:
             self._set_variables(name, {**dict.fromkeys(old.variables), **new.variables})
         if new.pinned != old.pinned:
-            text = "".join(f"{pin}\n" for pin in new.pinned)
-            self.machine.history(name).with_name("pinned").write_text(text)
+            self.machine.pin(name, *new.pinned)
 
     def _manage(
         self, action: str, name: str, drawn: Drawn, words: Iterable[str] = ()

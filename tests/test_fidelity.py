@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from fidelity import FOR_PIP, Drawn, Root, environments, make_channels
 from hypothesis import example, given
 from lengths import profile
 
-from conda_s3_sync_plugin.models import Action
+from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +40,7 @@ EDITED = Drawn(
     channels=("two", "one"),
     pip=("hello==2.0", "greet==1.0"),
     variables={"MODE": "slow"},
+    pinned=("lib05 >=1.0", "lib00 <9"),
 )
 
 
@@ -92,7 +92,7 @@ def test_whatever_an_environment_is_it_arrives_as_it_left(
             check_travel(name, here, there, made, edited.after(made))
         finally:
             for root in (here, there):
-                shutil.rmtree(root.prefix(name), ignore_errors=True)
+                root.forget(name)
 
     check()
 
