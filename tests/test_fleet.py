@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from fake_machine import Crash, InlineExecutor
-from fleet import NAMES, Member, World, lose_memory
+from fleet import Member, World, lose_memory
+from fleet_content import NAMES
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,

@@ -1,0 +1,68 @@
+"""What the machines of a fleet have, whatever it is built for, and what was deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from conda_s3_sync_plugin.envfile import parse
+
+if TYPE_CHECKING:
+    from fake_engine import FakeEnv
+    from fakes import MemoryBucket
+
+    from conda_s3_sync_plugin.models import RemoteObject
+
+#: Versions of packages, of pip's, and variables.
+Content = tuple[dict[str, str], dict[str, str], dict[str, str]]
+
+NAMES: Final = ("e", "f")
+
+
+class Deletions:
+    """Which versions are deleted on purpose, and were not brought back since."""
+
+    def __init__(self, bucket: MemoryBucket) -> None:
+        self._bucket = bucket
+        self._last: dict[str, RemoteObject] = {}
+        #: How often a version was stated to be deleted when it came to the bucket.
+        self._before: dict[tuple[str, str], int] = {}
+
+    def look(self) -> None:
+        """See what has come to the bucket."""
+        for name in NAMES:
+            there = self._bucket.objects.get(f"{name}.yml")
+            if there and there is not self._last.get(name):
+                self._last[name] = there
+                digest = parse(there.body).digest
+                self._before[name, digest] = self._statements(name, digest)
+
+    def are_stated(self, name: str, digest: str) -> bool:
+        """Tell whether a version was deleted since it came to the bucket."""
+        return self._statements(name, digest) > self._before.get((name, digest), 0)
+
+    def _statements(self, name: str, digest: str) -> int:
+        return sum(
+            key.startswith(f".s3-sync/{name}/")
+            and key.endswith(f"-{digest[:12]}.deleted")
+            for key in self._bucket.objects
+        )
+
+
+def check_merged(merged: Content, ours: Content, theirs: Content) -> None:
+    """See that nothing in it is made up, and that what both have is in it."""
+    for part, here, there in zip(merged, ours, theirs, strict=True):
+        for name in {*part, *here, *there}:
+            assert part.get(name) in (here.get(name), there.get(name)), name
+
+
+def content_of(env: FakeEnv) -> Content:
+    """Return what is in an environment, whatever it is built for."""
+    versions = {name: version for name, (version, _) in env.packages.items()}
+    return versions, dict(env.pip), dict(env.variables)
+
+
+def read_content(body: bytes) -> Content:
+    """Return what a file asks for, whatever it is built for."""
+    file = parse(body)
+    versions = dict(spec.split("=")[:2] for spec in file.specs)
+    return versions, dict(text.split("==") for text in file.pip), dict(file.variables)
