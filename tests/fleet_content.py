@@ -19,31 +19,39 @@ NAMES: Final = ("e", "f")
 
 
 class Deletions:
-    """Which versions are deleted on purpose, and were not brought back since."""
+    """Which environments are deleted on purpose, and were not brought back since."""
 
     def __init__(self, bucket: MemoryBucket) -> None:
         self._bucket = bucket
+        self._seen: set[str] = set()
         self._last: dict[str, RemoteObject] = {}
-        #: How often a version was stated to be deleted when it came to the bucket.
-        self._before: dict[tuple[str, str], int] = {}
+        #: The last word on a name is that it was deleted.
+        self._stated: dict[str, bool] = {}
 
     def look(self) -> None:
-        """See what has come to the bucket."""
+        """See what has come to the bucket, in its order."""
+        for key in [key for key in self._bucket.objects if key not in self._seen]:
+            self._seen.add(key)
+            for name in NAMES:
+                if not key.startswith(f".s3-sync/{name}/"):
+                    continue
+                if key.endswith(".deleted"):
+                    self._stated[name] = True
+                elif key.endswith(".yml") and not key.endswith(".aside.yml"):
+                    self._stated[name] = False
         for name in NAMES:
             there = self._bucket.objects.get(f"{name}.yml")
             if there and there is not self._last.get(name):
                 self._last[name] = there
-                digest = parse(there.body).digest
-                self._before[name, digest] = self._statements(name, digest)
+                # What others write is no word until somebody has seen it.
+                self._stated[name] = there.foreign and self._stated.get(name, False)
 
     def are_stated(self, name: str, digest: str) -> bool:
-        """Tell whether a version was deleted since it came to the bucket."""
-        return self._statements(name, digest) > self._before.get((name, digest), 0)
-
-    def _statements(self, name: str, digest: str) -> int:
-        return sum(
+        """Tell whether an environment was deleted since it was this version."""
+        return self._stated.get(name, False) and any(
             key.startswith(f".s3-sync/{name}/")
-            and key.endswith(f"-{digest[:12]}.deleted")
+            and f"-{digest[:12]}." in key
+            and not key.endswith(".aside.yml")
             for key in self._bucket.objects
         )
 
