@@ -162,7 +162,7 @@ class Applier:
         What it replaces there is in the history first.
         """
         notes = self._keeper.keep_remote(sight, is_loser=_loses(step))
-        modified = self._modified(step, here)
+        modified = self._modified(step, here, export.file.digest)
         document = self._keeper.publish(sight.name, export, modified)
         if step.partner:
             self._keeper.copy_locks(step.partner, sight.name, document.digest)
@@ -170,18 +170,18 @@ class Applier:
         etag = self._session.store.put(sight.name, document, replaces=replaces)
         return etag, notes
 
-    def _modified(self, step: Step, here: Here) -> datetime:
+    def _modified(self, step: Step, here: Here, digest: str) -> datetime:
         """Return the time of what is pushed: after the statement that it was deleted.
 
         What was changed in step was not; and who may not list the history is not asked.
         """
-        session, version = self._session, here.version
+        session = self._session
         if step.row != _CHANGED_HERE:
             with contextlib.suppress(StoreError):
                 history = session.store.history(step.name)
-                if is_deleted(history, version.digest):
+                if is_deleted(history, digest):
                     return session.moment_after(history)
-        return session.by_the_server(version.modified)
+        return session.by_the_server(here.version.modified)
 
     def _finish_push(
         self,
