@@ -199,5 +199,5 @@ def test_nothing_is_lost_and_all_converge(monkeypatch: pytest.MonkeyPatch) -> No
     # Power does not fail here, and waiting for disks is most of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     steps = 40 if IS_LONG else 20
-    examples = profile(usual=400, long=10_000, stateful_step_count=steps)
+    examples = profile(usual=200, long=10_000, stateful_step_count=steps)
     run_state_machine_as_test(Fleet, settings=examples)

@@ -66,9 +66,10 @@ def test_what_was_listed_under_another_ending_is_deleted_there(world: World) -> 
 
 def test_a_history_has_all_kinds_in_the_order_of_their_times(world: World) -> None:
     store, written = world.store(), document("x")
-    kinds = (Kind.DELETED, Kind.LOSER, Kind.VERSION)
+    # Servers tell when an object was written in whole seconds.
+    kinds = (Kind.VERSION, Kind.LOSER, Kind.DELETED)
     for seconds, kind in enumerate(kinds):
-        moment = THEN - timedelta(seconds=seconds)
+        moment = THEN + timedelta(seconds=seconds)
         for text in ("x", "not written any more"):
             store.keep(
                 "e1", replace(written, body=text.encode(), modified=moment), kind
@@ -77,9 +78,9 @@ def test_a_history_has_all_kinds_in_the_order_of_their_times(world: World) -> No
     store.put("e1", written, replaces=None)
     history = world.store().history("e1")
     assert [(kept.kind, kept.modified) for kept in history] == [
-        (Kind.VERSION, THEN - timedelta(seconds=2)),
-        (Kind.LOSER, THEN - timedelta(seconds=1)),
-        (Kind.DELETED, THEN),
+        (Kind.VERSION, THEN),
+        (Kind.LOSER, THEN + timedelta(seconds=1)),
+        (Kind.DELETED, THEN + timedelta(seconds=2)),
     ]
     assert {kept.digest for kept in history} == {written.digest[:12]}
     endings = [kept.key.partition(written.digest[:12])[2] for kept in history]
