@@ -16,6 +16,7 @@ from acceptance import (
     sync_json,
     sync_nothing,
 )
+from hand_made import write_variables
 from machine import Machine
 
 if TYPE_CHECKING:
@@ -105,3 +106,22 @@ def test_a_clock_that_is_ahead_is_named_and_wins_nothing(
     said = b.sync(bucket)
     assert "push  ml  changed on both sides" in said.stdout
     assert "ahead" not in said.stderr
+
+
+def test_old_versions_go_when_there_are_more_than_wanted(
+    pair: Pair, s3: S3Server, bucket: str
+) -> None:
+    a, b = pair
+    a.write_condarc(plugins={"s3_sync_keep_versions": 2})
+    for number in range(4):
+        # What was written less than a day ago stays: here, that is three days ago.
+        if number == 3:
+            later = datetime.now(timezone.utc) + timedelta(days=3)
+            s3.date = format_datetime(later, usegmt=True)
+        write_variables(a.prefix("ml"), {"N": str(number)})
+        a.sync(bucket)
+        kept = sync_json(b, bucket, "--history", "ml")["versions"]
+        assert len(kept) == (number + 2 if number < 3 else 2)
+    assert kept[0]["difference"]["variables"] == [{"name": "N", "old": "2", "new": "3"}]
+    assert actions(sync_json(b, bucket)) == {"ml": "pull"}
+    assert b.variables("ml") == {"N": "3"}
