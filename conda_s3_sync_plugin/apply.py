@@ -23,12 +23,10 @@ from .observe import Here, There, read
 from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
-from .timeline import is_deleted
 from .words import Action
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-    from datetime import datetime
 
     from .models import Export, Step
     from .observe import Sight
@@ -162,26 +160,15 @@ class Applier:
         What it replaces there is in the history first.
         """
         notes = self._keeper.keep_remote(sight, is_loser=_loses(step))
-        modified = self._modified(step, here, export.file.digest)
+        modified = self._session.by_the_server(here.version.modified)
+        if step.row != _CHANGED_HERE:  # in step, it was not deleted
+            modified = self._session.moment_of(sight.name, modified)
         document = self._keeper.publish(sight.name, export, modified)
         if step.partner:
             self._keeper.copy_locks(step.partner, sight.name, document.digest)
         replaces = sight.there.etag if isinstance(sight.there, There) else None
         etag = self._session.store.put(sight.name, document, replaces=replaces)
         return etag, notes
-
-    def _modified(self, step: Step, here: Here, digest: str) -> datetime:
-        """Return the time of what is pushed: after the statement that it was deleted.
-
-        What was changed in step was not; and who may not list the history is not asked.
-        """
-        session = self._session
-        if step.row != _CHANGED_HERE:
-            with contextlib.suppress(StoreError):
-                history = session.store.history(step.name)
-                if is_deleted(history, digest):
-                    return session.moment_after(history)
-        return session.by_the_server(here.version.modified)
 
     def _finish_push(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .exceptions import StoreError
@@ -102,7 +103,9 @@ class Keeper:
         if fetched.remote.foreign and self._pull_only:
             return False
         if fetched.remote.foreign:
-            self.keep(name, fetched)
+            modified = self._session.moment_of(name, fetched.remote.modified)
+            remote = replace(fetched.remote, modified=modified)
+            self.keep(name, replace(fetched, remote=remote))
         return True
 
     def keep(self, name: str, fetched: Fetched, kind: Kind = Kind.VERSION) -> None:

@@ -10,10 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .envfile import parse
+from .exceptions import StoreError
 from .location import quoted
 from .models import Listed, Scope
 from .observe import Observer, collisions
-from .timeline import is_deleted
+from .timeline import is_deleted, is_gone
 from .versions import SHORT
 
 if TYPE_CHECKING:
@@ -111,6 +112,18 @@ class Session:
         now = self.now()
         latest = max((kept.modified for kept in history), default=now)
         return max(now, latest + timedelta(microseconds=1))
+
+    def moment_of(self, name: str, modified: datetime) -> datetime:
+        """Return the time of what has come: after the statement that it was deleted.
+
+        Otherwise it would not have been brought back. Who may not list the history is
+        not asked.
+        """
+        with contextlib.suppress(StoreError):
+            history = self.store.history(name)
+            if is_gone(history):
+                return self.moment_after(history)
+        return modified
 
     def way_back(self, name: str, digest: str) -> str:
         """Return the command that brings a version back, for people to copy."""

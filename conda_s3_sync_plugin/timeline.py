@@ -134,9 +134,15 @@ def is_deleted(history: Iterable[Kept], digest: str) -> bool:
 
     What was written after a deletion has brought it back.
     """
-    past = [kept for kept in history if kept.kind not in (Kind.LOCK, Kind.ASIDE)]
-    return (
-        bool(past)
-        and past[-1].kind is Kind.DELETED
-        and digest[:12] in {kept.digest for kept in past}
-    )
+    past = _past(history)
+    return is_gone(past) and digest[:12] in {kept.digest for kept in past}
+
+
+def is_gone(history: Iterable[Kept]) -> bool:
+    """Tell whether the last word on an environment is that it was deleted."""
+    past = _past(history)
+    return bool(past) and past[-1].kind is Kind.DELETED
+
+
+def _past(history: Iterable[Kept]) -> list[Kept]:
+    return [kept for kept in history if kept.kind not in (Kind.LOCK, Kind.ASIDE)]

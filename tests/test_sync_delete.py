@@ -153,13 +153,27 @@ def test_a_statement_does_not_outlive_what_it_is_about(pair: Pair) -> None:
     assert actions(a.sync(delete=True))["ml"] == Action.DELETE_LOCAL
 
 
-def test_an_unchanged_copy_may_have_been_made_before_the_deletion(pair: Pair) -> None:
+@pytest.mark.parametrize("how", ["a copy", "another", "solved anew", "by hand"])
+def test_what_is_brought_back_may_be_older_than_the_deletion(
+    pair: Pair, tmp_path: Path, how: str
+) -> None:
     a, b = pair
-    c = FakeMachine(a.folder.parent / "c", a.bucket)
-    c.engine.edit("ml", {"python": "3.12", "numpy": "2.0"}, at=LATER)
+    platform = "osx-arm64" if how == "solved anew" else "linux-64"
+    c = FakeMachine(tmp_path / "c", a.bucket, platform=platform)
+    if how == "solved anew":
+        c.sync()
+    elif how != "by hand":
+        version = "2.0" if how == "a copy" else "7"
+        c.engine.edit("ml", {"python": "3.12", "numpy": version}, at=LATER)
     delete(a)
-    assert actions(c.sync(delete=True))["ml"] == Action.PUSH
-    assert is_quiet(b.sync(delete=True))
+    b.sync(delete=True)
+    if how == "by hand":
+        body = b"channels: [fake]\ndependencies: [numpy=7]\n"
+        a.bucket.plant("ml.yml", body, LATER)
+    else:
+        assert actions(c.sync())["ml"] == Action.PUSH
+    for machine in pair:
+        assert actions(machine.sync(delete=True))["ml"] == Action.PULL
     del b.bucket.objects["ml.yml"]
     assert actions(b.sync(delete=True))["ml"] == Action.PUSH
 
