@@ -259,7 +259,7 @@ class FakeEngine:
             return locked, lock.requested, Applied((), lock.notes, lock.elsewhere)
         self.calls["solve"] += 1
         wanted = dict(_parts(spec) for spec in file.specs)
-        if lock:
+        if lock and lock.requested:
             had = {p["name"]: p["version"] for p in lock.packages}
             asked = dict(_parts(spec) for spec in lock.requested)
             wanted = {key: had[key] or asked[key] for key in asked if key in had}

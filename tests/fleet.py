@@ -7,21 +7,33 @@ import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from fake_engine import START, Clock
+from fake_engine import Clock
 from fake_machine import Crash, FakeMachine, actions, errors, is_quiet, rename
 from fakes import MemoryBucket
-from fleet_content import NAMES, Deletions, check_merged, content_of, read_content
+from fleet_content import (
+    NAMES,
+    NOTHING,
+    Deletions,
+    check_merged,
+    content_of,
+    read_content,
+)
 from fleet_table import UNSURE, check_step, row_of
 
 from conda_s3_sync_plugin.envfile import parse, render
-from conda_s3_sync_plugin.exceptions import S3SyncError, SafetyError
+from conda_s3_sync_plugin.exceptions import (
+    RemoteChangedError,
+    S3SyncError,
+    SafetyError,
+)
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
-    from fleet_content import Content
+    from fleet_content import Content, Sides
 
     from conda_s3_sync_plugin.models import Outcome, Result
 
@@ -30,6 +42,16 @@ SETTLED: Final = (
     *(Action.MERGE, Action.RESTORE),
 )
 GONE: Final = (Action.FORGET, Action.DELETE_LOCAL, Action.DELETE_REMOTE)
+
+
+class WrongClock:
+    """A clock that tells what another one tells, and is that far off."""
+
+    def __init__(self, right: Clock) -> None:
+        self._right, self.skew = right, timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._right() + self.skew
 
 
 class Member(FakeMachine):
@@ -45,8 +67,9 @@ class Member(FakeMachine):
         bucket: MemoryBucket,
         platform: str,
         made: list[tuple[str, Content]],
+        clock: Clock,
     ) -> None:
-        self.clock, self._made = Clock(), made
+        self.clock, self._made = WrongClock(clock), made
         super().__init__(folder, bucket, platform=platform, clock=self.clock)
         #: Name -> digests of both sides, when they were in step for the last time.
         self.agreed: dict[str, tuple[str, str]] = {}
@@ -77,50 +100,51 @@ class World:
     """All machines, and what their users, and others, have made."""
 
     def __init__(self, folder: Path) -> None:
-        self.now = START
-        self.bucket = MemoryBucket(clock=lambda: self.now)
+        self.clock = Clock()
+        self.bucket = MemoryBucket(clock=self.clock)
         #: All that anybody has made, whatever it is built for.
         self.made: list[tuple[str, Content]] = []
         platforms = {"a": "linux-64", "b": "linux-64", "c": "osx-arm64"}
         self.members = [
-            Member(folder / name, self.bucket, platform, self.made)
+            Member(folder / name, self.bucket, platform, self.made, self.clock)
             for name, platform in platforms.items()
         ]
         #: Name -> digest of what another program wrote, until the history has it.
         self.foreign: dict[str, str] = {}
         self._deletions = Deletions(self.bucket)
+        #: All that was in the bucket, by name and digest.
+        self._contents: dict[tuple[str, str], Content] = {}
 
     def advance(self, **delta: float) -> None:
         """Let time pass, on all clocks."""
-        self.now += timedelta(**delta)
-        for member in self.members:
-            member.clock.time = max(member.clock.time, self.now)
+        self.clock.advance(**delta)
 
     def edit(self, member: Member, name: str, **changes: Mapping[str, str]) -> None:
         self.advance(seconds=1)
         member.engine.edit(name, **changes)
-        self.made.append((name, content_of(member.engine.env(name))))
-        digest = str(member.local(name))
-        member.drafts.pop(name, None)
-        if (name, digest) not in member.brought:
-            member.drafts[name] = digest
+        self._draft(member, name)
 
     def remove(self, member: Member, name: str) -> None:
         member.engine.drop(name)
         member.drafts.pop(name, None)
 
     def rename(self, member: Member, old: str, new: str) -> None:
-        content = content_of(member.engine.env(old))
         rename(member, old, new)
-        self.made.append((new, content))
         member.drafts.pop(old, None)
-        member.drafts[new] = str(member.local(new))
+        self._draft(member, new)
+
+    def _draft(self, member: Member, name: str) -> None:
+        self.made.append((name, content_of(member.engine.env(name))))
+        digest = str(member.local(name))
+        member.drafts.pop(name, None)
+        if (name, digest) not in member.brought:
+            member.drafts[name] = digest
 
     def write(self, name: str, specs: Iterable[str], hours: float) -> None:
         """Overwrite NAME.yml without asking, as another program does."""
         self.advance(seconds=1)
         body = render(name, channels=["fake"], specs=specs).body
-        modified = self.now + timedelta(hours=hours)
+        modified = self.clock() + timedelta(hours=hours)
         self.bucket.plant(f"{name}.yml", body, modified)
         self.foreign[name] = parse(body).digest
         self.made.append((name, read_content(body)))
@@ -134,12 +158,12 @@ class World:
         """Run undisturbed, and compare each step with the table."""
         names = options.get("scope_names") or NAMES
         sides = {
-            name: (content_of(member.engine.env(name)), read_content(there.body))
+            name: self._sides(member, name)
             for name in names
-            if (there := self.bucket.objects.get(f"{name}.yml")) and member.local(name)
+            if member.local(name) and member.remote(name)
         }
         stated = {
-            name: self._deletions.are_stated(name, member.agreed[name][1])
+            name: self._is_stated(member, name)
             for name in names
             if name in member.agreed
         }
@@ -166,11 +190,24 @@ class World:
                 is_stated = stated.get(name, False)
                 check_step(outcome.step, row, options, is_stated=is_stated)
             if outcome.step.action is Action.MERGE and not options.get("dry_run"):
-                check_merged(content_of(member.engine.env(name)), *sides[name])
+                check_merged(content_of(member.engine.env(name)), sides[name])
+            if outcome.step.action is Action.DELETE_REMOTE and row:
+                assert options.get("dry_run") or self._is_stated(member, name)
             self._agree(member, outcome, options)
         assert not any(expected.values()), "a name was left out"
         self.check()
         return result
+
+    def _is_stated(self, member: Member, name: str) -> bool:
+        self._deletions.look()
+        return self._deletions.are_stated(name, member.agreed[name][1])
+
+    def _sides(self, member: Member, name: str) -> Sides:
+        """Return what both sides had when they were in step, and have now."""
+        agreed = member.agreed.get(name)
+        base = NOTHING if agreed is None else self._contents.get((name, agreed[1]))
+        there = self.bucket.objects[f"{name}.yml"]
+        return base, content_of(member.engine.env(name)), read_content(there.body)
 
     def _agree(
         self, member: Member, outcome: Outcome, options: Mapping[str, Any]
@@ -246,13 +283,14 @@ class World:
         def hook(at: str, name: str) -> None:
             nonlocal is_done
             is_read = (at, name) == ("export", local)
-            is_busy = ("apply", local) in member.log and not is_read
+            changes = {("apply", local), ("remove", local)}
+            is_busy = not changes.isdisjoint(member.log) and not is_read
             if at == operation and not (is_busy or is_done):
                 is_done = True
                 act()
 
         member.doubt()
-        with contextlib.suppress(SafetyError):
+        with contextlib.suppress(SafetyError, RemoteChangedError):
             told = errors(member.run(hook, **options))
             # What has become a deletion meanwhile is not done unasked.
             assert all("changed meanwhile" in text for text in told.values()), told
@@ -280,17 +318,20 @@ class World:
                 assert anybody.remote(name) == digest, f"{name} of somebody else"
         for name in NAMES:
             if there := self.bucket.objects.get(f"{name}.yml"):
+                digest = str(anybody.remote(name))
+                self._contents[name, digest] = read_content(there.body)
                 assert (name, read_content(there.body)) in self.made, (
                     "half of something"
                 )
 
     def stabilize(self, **options: Any) -> None:
         """Synchronize everybody until nothing is to do: all have the same then."""
-        for _ in range(3):
+        for _ in range(4):
             quiet = [self._settle(member, options) for member in self.members]
-        assert all(quiet), "does not converge"
-        for member in self.members:
-            assert not member.did("export", "get", "save")
+            if all(quiet):
+                break
+        else:
+            raise AssertionError("does not converge")
         first, second, third = self.members
         for name in NAMES:
             here = first.local(name)
@@ -314,7 +355,7 @@ class World:
             assert all("same time" in tie.step.reason for tie in ties)
             self.sync(member, force=True, **{**options, "prefer": "local"})
             return False
-        return is_quiet(result)
+        return is_quiet(result) and not member.did("export", "get", "save")
 
 
 def lose_memory(member: Member) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from conda_s3_sync_plugin.envfile import parse
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 #: Versions of packages, of pip's, and variables.
 Content = tuple[dict[str, str], dict[str, str], dict[str, str]]
+
+NOTHING: Final[Content] = ({}, {}, {})
+#: In step, here and in the bucket; None: nobody knows.
+Sides = tuple["Content | None", Content, Content]
 
 NAMES: Final = ("e", "f")
 
@@ -56,11 +61,21 @@ class Deletions:
         )
 
 
-def check_merged(merged: Content, ours: Content, theirs: Content) -> None:
-    """See that nothing in it is made up, and that what both have is in it."""
-    for part, here, there in zip(merged, ours, theirs, strict=True):
-        for name in {*part, *here, *there}:
-            assert part.get(name) in (here.get(name), there.get(name)), name
+def check_merged(merged: Content, sides: Sides) -> None:
+    """See that each thing is what the one has made of it who has changed it.
+
+    Where nobody knows any more who that was, it is at least not made up.
+    """
+    base, ours, theirs = sides
+    for i, part in enumerate(merged):
+        for name in {*part, *ours[i], *theirs[i]}:
+            here, there, found = (side[i].get(name) for side in (ours, theirs, merged))
+            if base is None or here == there:
+                assert found in (here, there), name
+            else:
+                old = base[i].get(name)
+                assert old in (here, there), f"{name} was changed on both sides"
+                assert found == (there if here == old else here), name
 
 
 def content_of(env: FakeEnv) -> Content:
@@ -69,6 +84,7 @@ def content_of(env: FakeEnv) -> Content:
     return versions, dict(env.pip), dict(env.variables)
 
 
+@cache
 def read_content(body: bytes) -> Content:
     """Return what a file asks for, whatever it is built for."""
     file = parse(body)

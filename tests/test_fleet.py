@@ -41,17 +41,23 @@ picks = st.integers(0, 9)
 versions = st.sampled_from(["1", "2", "3"])
 packages = st.dictionaries(st.sampled_from(["numpy", "six"]), versions, max_size=2)
 extras = st.dictionaries(st.sampled_from(["x", "y"]), versions, max_size=1)
+changes = st.one_of(
+    st.fixed_dictionaries({"packages": packages}),
+    st.fixed_dictionaries({"pip": extras}),
+    st.fixed_dictionaries({"variables": extras}),
+)
 operations = st.sampled_from([*ENGINE, *STORE])
 hours = st.sampled_from([-100.0, -1.0, 0.0, 1.0, 100.0])
-options = st.fixed_dictionaries(
-    {},
-    optional={
-        "prefer": st.sampled_from(["local", "remote", "none", "merge"]),
-        "direction": st.sampled_from(["push", "pull"]),
-        "delete": st.just(True),
-        "confirm": st.just(False),
-    },
+options = st.sampled_from(
+    [
+        *({}, {"prefer": "local"}, {"prefer": "remote"}, {"prefer": "none"}),
+        *({"prefer": "merge"}, {"prefer": "merge", "delete": True}),
+        *({"delete": True}, {"delete": True, "confirm": False}),
+        *({"direction": "push"}, {"direction": "push", "delete": True}),
+        *({"direction": "pull"}, {"direction": "pull", "delete": True}),
+    ]
 )
+perhaps = st.none() | options
 
 
 class Fleet(RuleBasedStateMachine):
@@ -61,9 +67,13 @@ class Fleet(RuleBasedStateMachine):
         self.world = World(self.folder)
         self.deletes = False
 
-    @initialize(delete=st.booleans())
-    def begin(self, delete: bool) -> None:
+    @initialize(known=st.sets(names), delete=st.booleans())
+    def begin(self, known: set[str], delete: bool) -> None:
         self.deletes = delete
+        for name in sorted(known):
+            self.world.edit(self.member(0), name, packages={"numpy": "1"})
+        for member in self.world.members if known else ():
+            self.world.sync(member)
 
     def teardown(self) -> None:
         try:
@@ -74,17 +84,17 @@ class Fleet(RuleBasedStateMachine):
     def member(self, number: int) -> Member:
         return self.world.members[number]
 
-    @rule(who=members, name=names, packages=packages)
-    def edit(self, who: int, name: str, packages: dict[str, str]) -> None:
-        self.world.edit(self.member(who), name, packages=packages)
-
-    @rule(who=members, name=names, pip=extras)
-    def pip(self, who: int, name: str, pip: dict[str, str]) -> None:
-        self.world.edit(self.member(who), name, pip=pip)
-
-    @rule(who=members, name=names, variables=extras)
-    def set_variables(self, who: int, name: str, variables: dict[str, str]) -> None:
-        self.world.edit(self.member(who), name, variables=variables)
+    @rule(who=members, name=names, changes=changes, options=perhaps)
+    def edit(
+        self,
+        who: int,
+        name: str,
+        changes: dict[str, dict[str, str]],
+        options: dict[str, Any] | None,
+    ) -> None:
+        self.world.edit(self.member(who), name, **changes)
+        if options is not None:
+            self.sync(who, options)
 
     @rule(who=members, name=names)
     def touch(self, who: int, name: str) -> None:
@@ -96,32 +106,49 @@ class Fleet(RuleBasedStateMachine):
         if self.member(who).local(name):
             self.world.remove(self.member(who), name)
 
+    @rule(who=members, name=names, other=members, operation=operations)
+    def purge(self, who: int, name: str, other: int, operation: str) -> None:
+        """Let a deletion travel, and be broken off where it arrives."""
+        self.remove(who, name)
+        self.sync(who, {"delete": True})
+        everything = {"force": True, "delete": True}
+        self.world.disturb(self.member(other), operation, Crash(), **everything)
+
+    @rule(who=members, name=names, other=members, ours=changes, theirs=changes)
+    def merge(self, who: int, name: str, other: int, ours: Any, theirs: Any) -> None:
+        self.edit(who, name, ours, {})
+        self.edit(other, name, theirs, {"prefer": "merge"})
+
     @rule(who=members, old=names, new=names)
     def rename(self, who: int, old: str, new: str) -> None:
         member = self.member(who)
         if member.local(old) and not member.local(new):
             self.world.rename(member, old, new)
 
-    @rule(who=members, hours=hours, told=st.booleans())
-    def set_clock(self, who: int, hours: float, told: bool) -> None:
+    @rule(who=members, hours=hours, told=st.booleans(), wait=st.sampled_from([0, 999]))
+    def set_clock(self, who: int, hours: float, told: bool, wait: int) -> None:
         self.member(who).set_clock(timedelta(hours=hours), told=told)
-
-    @rule(hours=st.sampled_from([1, 1000]))
-    def wait(self, hours: int) -> None:
-        self.world.advance(hours=hours)
+        self.world.advance(hours=wait)
 
     @rule(name=names, packages=packages, hours=hours)
     def write(self, name: str, packages: dict[str, str], hours: float) -> None:
         specs = [f"{package}={version}" for package, version in packages.items()]
         self.world.write(name, specs, hours)
 
-    @rule(name=names)
-    def delete(self, name: str) -> None:
+    @rule(name=names, who=members, options=perhaps)
+    def delete(self, name: str, who: int, options: dict[str, Any] | None) -> None:
         self.world.delete(name)
+        if options is not None:
+            self.sync(who, options)
 
     @rule(who=members, options=options)
     def sync(self, who: int, options: dict[str, Any]) -> None:
         self.world.sync(self.member(who), force=True, **options)
+
+    @rule(who=members, options=options)
+    def sync_all(self, who: int, options: dict[str, Any]) -> None:
+        for member in (*self.world.members[who:], *self.world.members[:who]):
+            self.world.sync(member, force=True, **options)
 
     @rule(who=members, name=names, options=options)
     def sync_one(self, who: int, name: str, options: dict[str, Any]) -> None:
@@ -142,20 +169,30 @@ class Fleet(RuleBasedStateMachine):
         assert not member.did()
         assert self.world.bucket.objects == before
 
-    @rule(who=members, operation=operations, options=options)
-    def crash(self, who: int, operation: str, options: dict[str, Any]) -> None:
-        self.world.disturb(self.member(who), operation, Crash(), **options)
-
-    @rule(who=members, operation=operations, options=options)
-    def fail(self, who: int, operation: str, options: dict[str, Any]) -> None:
+    @rule(who=members, operation=operations, dies=st.booleans(), options=options)
+    def disturb(
+        self, who: int, operation: str, dies: bool, options: dict[str, Any]
+    ) -> None:
         error = EngineError if operation in ENGINE else StoreError
-        self.world.disturb(self.member(who), operation, error("no"), **options)
+        # Who may not list a history pushes all the same, and brings nothing back.
+        raised = Crash() if dies or operation == "history" else error("no")
+        self.world.disturb(self.member(who), operation, raised, force=True, **options)
 
     @rule(who=members, operation=operations, name=names, pick=picks)
     def crash_restoring(self, who: int, operation: str, name: str, pick: int) -> None:
         member, version = self.member(who), self.world.pick(name, pick)
         command = partial(member.restore, name, version[:12])
         self.world.disturb(member, operation, Crash(), command=command)
+
+    @rule(who=members, operation=operations, name=names, pick=picks, other=members)
+    def race_restoring(
+        self, who: int, operation: str, name: str, pick: int, other: int
+    ) -> None:
+        member, version = self.member(who), self.world.pick(name, pick)
+        if who != other and version:
+            act = partial(self.world.sync, self.member(other), force=True)
+            command = partial(member.restore, name, version[:12])
+            self.world.race(member, operation, act, command=command)
 
     @rule(
         who=members, operation=operations, other=members, ours=options, theirs=options
@@ -172,21 +209,43 @@ class Fleet(RuleBasedStateMachine):
             act = partial(self.world.sync, self.member(other), force=True, **theirs)
             self.world.race(self.member(who), operation, act, **ours)
 
-    @rule(who=members, operation=operations, name=names, packages=packages)
+    @rule(
+        who=members,
+        operation=operations,
+        name=names,
+        packages=packages,
+        options=options,
+    )
     def race_edit(
-        self, who: int, operation: str, name: str, packages: dict[str, str]
+        self,
+        who: int,
+        operation: str,
+        name: str,
+        packages: dict[str, str],
+        options: dict[str, Any],
     ) -> None:
         member = self.member(who)
         act = partial(self.world.edit, member, name, packages=packages)
-        self.world.race(member, operation, act, local=name)
+        self.world.race(member, operation, act, local=name, **options)
 
-    @rule(who=members, operation=operations, name=names, packages=packages)
+    @rule(
+        who=members,
+        operation=operations,
+        name=names,
+        packages=packages,
+        options=options,
+    )
     def race_write(
-        self, who: int, operation: str, name: str, packages: dict[str, str]
+        self,
+        who: int,
+        operation: str,
+        name: str,
+        packages: dict[str, str],
+        options: dict[str, Any],
     ) -> None:
         specs = [f"{package}={version}" for package, version in packages.items()]
         act = partial(self.world.write, name, specs, 0)
-        self.world.race(self.member(who), operation, act)
+        self.world.race(self.member(who), operation, act, **options)
 
     @rule(who=members)
     def lose_memory(self, who: int) -> None:
