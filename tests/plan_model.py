@@ -1,7 +1,8 @@
 """A tiny world around the plan: machines, a bucket, and all that may happen to them.
 
 One environment.  Its contents are numbers: one for each version that somebody made, and
-the negative of it for the half of it that a pull leaves when its machine dies.
+the negative of it for the half of it that a pull, or a removal, leaves when its machine
+dies.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ ROUNDS = 4
 
 
 class Base(NamedTuple):
-    """What a machine remembers; `remote` and `etag` are 0 while a pull is under way."""
+    """What a machine remembers.
+
+    `etag` is 0 while the prefix is changed; amid of a pull, `remote` is, too.
+    """
 
     local: int
     remote: int
@@ -49,8 +53,9 @@ class World(NamedTuple):
     machines: tuple[Machine, ...]
     remote: Object | None = None
     history: frozenset[int] = frozenset()
-    # What was deleted on purpose.
-    stated: frozenset[int] = frozenset()
+    # The last word of the history is that it was deleted; and so it is.
+    stated: bool = False
+    meant: bool = False
     etags: int = 0
     made: int = 0
     # Replaced or removed by their own author before any sync.
@@ -78,6 +83,10 @@ class Guards:
     history_before_pull: bool = True
     conditional_writes: bool = True
     second_look: bool = True
+    removal_of_the_unchanged: bool = True
+    removal_noted: bool = True
+    history_before_removal: bool = True
+    push_brings_back: bool = True
     compared_pair: bool = True
 
 
@@ -148,7 +157,15 @@ class Model:
 
     def _look(self, world: World, i: int) -> Pending:
         machine, remote = world.machines[i], world.remote
-        stated = bool(machine.base and machine.base.remote in world.stated)
+        base = machine.base
+        is_as_it_was = base and (
+            not base.etag
+            or machine.content == base.local
+            or not self.guards.removal_of_the_unchanged
+        )
+        stated = bool(
+            is_as_it_was and world.stated and base and base.remote in world.history
+        )
         known = (machine, remote, stated)
         if known not in self._plans:
             self._plans[known] = self._decide(machine, remote, stated)
@@ -156,9 +173,11 @@ class Model:
 
     def _decide(self, machine: Machine, remote: Object | None, stated: bool) -> Action:
         base = machine.base
+        # What an unfinished pull, or removal, has left is nobody's work.
+        if base and base.etag == 0 and machine.content:
+            base = Base(machine.content, 0, 0)
         told = base and Baseline(
-            # What an unfinished pull has left is nobody's work.
-            str(machine.content if base.etag == 0 and machine.content else base.local),
+            str(base.local),
             "stamp" if base.etag else "",
             str(base.remote or ""),
             str(base.etag or ""),
@@ -192,7 +211,10 @@ class Model:
             self.broken.add("half of something was pushed")
         world = self._keep(world, content, self.guards.history_at_push)
         world = world._replace(
-            remote=Object(content, todo.machine.time, etag), etags=etag
+            remote=Object(content, todo.machine.time, etag),
+            etags=etag,
+            stated=world.stated and not self.guards.push_brings_back,
+            meant=False,
         )
         return self._remember(world, todo.i, Base(content, content, etag))
 
@@ -231,8 +253,10 @@ class Model:
 
     def _delete_local(self, world: World, todo: Pending) -> World:
         base, content = todo.machine.base, todo.machine.content
-        if not base or base.local != content or base.remote not in world.stated:
+        is_rest = base is not None and base.etag == 0
+        if not base or not world.meant or not (is_rest or base.local == content):
             self.broken.add("wrongly removed here")
+        world = self._keep(world, content, self.guards.history_before_removal)
         return world.change(todo.i, Machine())
 
     def _delete_remote(self, world: World, todo: Pending) -> World:
@@ -240,7 +264,7 @@ class Model:
         if not remote or not base or base.remote != remote.content:
             self.broken.add("wrongly removed in the bucket")
             return world
-        world = world._replace(stated=world.stated | {remote.content}, remote=None)
+        world = world._replace(stated=True, meant=True, remote=None)
         return self._remember(world, todo.i, None)
 
     def _stay(self, world: World, todo: Pending) -> World:
@@ -260,7 +284,15 @@ class Model:
                 machine = begun.machines[todo.i]
                 left = machine._replace(content=content, time=remote.time)
                 yield begun.change(todo.i, left)
-        elif todo.action in WRITES:
+        if todo.action is Action.DELETE_REMOTE:
+            yield world._replace(stated=True, meant=True)
+        if todo.action is Action.DELETE_LOCAL and old.base:
+            half = old._replace(content=-abs(old.content))
+            if self.guards.removal_noted:
+                half = half._replace(base=Base(old.base.local, old.base.remote, 0))
+            kept = self._keep(world, old.content, self.guards.history_before_removal)
+            yield kept.change(todo.i, half)
+        if todo.action in WRITES:
             yield self._remember(self._carry_out(world, todo), todo.i, old.base)
 
     @staticmethod

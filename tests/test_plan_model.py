@@ -61,6 +61,19 @@ def test_each_guard_is_needed(guard: str, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("guard", "rule"),
+    [
+        ("removal_noted", "half of something was pushed"),
+        ("history_before_removal", "lost"),
+        ("push_brings_back", "wrongly removed here"),
+    ],
+)
+def test_each_guard_of_a_deletion_is_needed(guard: str, rule: str) -> None:
+    guards = Guards(**{guard: False})
+    assert rule in Model(AGREE, delete=True, crashes=True, guards=guards).explore(7)
+
+
+@pytest.mark.parametrize(
     ("here", "there", "action", "rule"),
     [
         (
@@ -103,7 +116,10 @@ def test_a_wrong_row_breaks_a_rule(
 ) -> None:
     row, _, reason = plan._DECISIONS[here, there]
     monkeypatch.setitem(plan._DECISIONS, (here, there), (row, action, reason))
-    assert rule in Model(SKEWED, delete=True, crashes=True).explore(6)
+    # Observing does not even ask whether it is stated where something has changed.
+    guards = Guards(removal_of_the_unchanged=False)
+    model = Model(SKEWED, delete=True, crashes=True, guards=guards)
+    assert rule in model.explore(6)
 
 
 def test_deleting_without_a_statement_breaks_a_rule(
