@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import rattler
@@ -49,15 +50,18 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
             secrets=secrets,
         )
         self._channels = Channels(condarc)
-        retries = condarc.text("remote_max_retries")
-        self._gateway = Gateway(
+        self._retries = condarc.text("remote_max_retries")
+        self._priority = condarc.text("channel_priority")
+        self._registers = condarc.flag("register_envs", default=True)
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        return Gateway(
             self._channels,
             self.platform,
             cache_folder(),
-            retries=int(retries) if retries.isdecimal() else 3,
+            retries=int(self._retries) if self._retries.isdecimal() else 3,
         )
-        self._priority = condarc.text("channel_priority")
-        self._registers = condarc.flag("register_envs", default=True)
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
