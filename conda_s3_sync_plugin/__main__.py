@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 COMMAND: Final = "conda-s3-sync"
 
-#: What is imported and read in a run is no garbage: to look for some again and again takes
-#: a tenth of a run that has nothing to do.
+#: What is imported and read in a run is no garbage: to look for some again and again
+#: takes a tenth of a run that has nothing to do.
 _ALLOCATIONS: Final = 500_000
 
 #: The first conda that knows all that the plugin asks of it.

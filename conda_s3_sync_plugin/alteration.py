@@ -10,10 +10,11 @@ from .models import Baseline, LocalEnv
 from .observe import Here, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from .models import Export
     from .observe import Sight
     from .session import Session
 
@@ -37,7 +38,7 @@ class Alteration:
         removes: str = "",
     ) -> None:
         self._engine, self._memory = session.engine, session.memory
-        self._sight, self._prefix = sight, prefix
+        self._sight, self.prefix = sight, prefix
         self._modified, self._removes = modified, removes
         self._leaves_edit = leaves_edit
         #: The prefix may be half of something.
@@ -50,13 +51,23 @@ class Alteration:
         """
         if not self._is_unchanged():
             raise LocalChangedError(
-                f"{self._prefix} has just been changed by another program."
+                f"{self.prefix} has just been changed by another program."
             )
         self.has_begun = True
         old = self._sight.baseline.local if self._sight.baseline else ""
         elsewhere = self._sight.elsewhere
         half = Baseline(old, "", self._removes, "", self._modified, elsewhere)
         self._memory.remember(self._sight.name, half)
+
+    def result(self, elsewhere: Mapping[str, str]) -> tuple[LocalEnv, Export]:
+        """See and read what the prefix has become; raise LocalChangedError.
+
+        `elsewhere` is what its lock has to say for other platforms.
+        """
+        env = self._engine.look(self._sight.name, self.prefix)
+        if not isinstance(env, LocalEnv):
+            raise LocalChangedError(f"{self.prefix} has just been removed.")
+        return env, read(self._engine, env, elsewhere)
 
     @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
@@ -76,7 +87,7 @@ class Alteration:
             return
         if self._removes:
             return
-        env = self._engine.look(name, self._prefix)
+        env = self._engine.look(name, self.prefix)
         if isinstance(env, LocalEnv):
             digest = read(self._engine, env).file.digest
             elsewhere = self._sight.elsewhere
@@ -84,7 +95,7 @@ class Alteration:
             self._memory.remember(name, left)
 
     def _is_unchanged(self) -> bool:
-        env, here = self._engine.look(self._sight.name, self._prefix), self._sight.here
+        env, here = self._engine.look(self._sight.name, self.prefix), self._sight.here
         if isinstance(here, Here):
             return isinstance(env, LocalEnv) and env.stamp == here.env.stamp
         return env is None

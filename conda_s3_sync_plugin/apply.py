@@ -13,13 +13,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .download import Download, download_version
+from .download import download
 from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
 from .location import ROOT
 from .merge import Merger
 from .models import Baseline
-from .observe import Here, There, read
+from .observe import Here, There
 from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
@@ -28,6 +28,7 @@ from .words import Action
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .download import Download
     from .models import Export, Step
     from .observe import Sight
     from .session import Session
@@ -88,18 +89,9 @@ class Applier:
 
     def _begin_pull(self, step: Step, sight: Sight, there: There) -> Job:
         session = self._session
-        download = session.pool.submit(
-            download_version,
-            session.store,
-            sight.name,
-            there,
-            session.engine.platform,
-            session.parse,
-        )
-        self._downloads.append((sight, download))
-        return lambda: self._puller.pull(
-            sight, download.result(), is_conflict=_loses(step)
-        )
+        got = session.pool.submit(download, session, sight.name, there)
+        self._downloads.append((sight, got))
+        return lambda: self._puller.pull(sight, got.result(), is_conflict=_loses(step))
 
     def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
         if here.export is None:
@@ -111,9 +103,9 @@ class Applier:
     def fetch_ahead(self) -> None:
         """Fetch the packages of all pulls at once, as far as their locks tell them."""
         pulls = [
-            (sight, download.result().lock)
-            for sight, download in self._downloads
-            if download.exception() is None
+            (sight, got.result().lock)
+            for sight, got in self._downloads
+            if got.exception() is None
         ]
         # Only a head start: whatever fails now fails again where it is told.
         with contextlib.suppress(S3SyncError):
@@ -148,7 +140,7 @@ class Applier:
 
     def _push_again(self, step: Step, sight: Sight, here: Here) -> tuple[str, ...]:
         """Push an environment that is as it was the last time, and so was not read."""
-        export = read(self._session.engine, here.env, sight.elsewhere)
+        export = here.read(self._session.engine, sight.elsewhere)
         pushed = self._push(step, sight, here, export)
         return self._finish_push(sight, here, export, *pushed)
 

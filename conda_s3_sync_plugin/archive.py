@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .location import Location
 
 #: How far a writer's clock may be ahead of the server's: S3 refuses those beyond.
-_SKEW = timedelta(minutes=15)
+SKEW = timedelta(minutes=15)
 
 _VERSION = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-([0-9a-f]{12})")
 _LOCK = re.compile(r"([0-9a-f]{12})\.([A-Za-z0-9_-]+)\.json")
@@ -36,7 +36,7 @@ def kept_at(location: Location, name: str, key: str, written: datetime) -> Kept 
                 return None
             modified = moment.replace(tzinfo=timezone.utc)
             # A clock far ahead, or a planted key, must not be the latest for ever.
-            modified = written if modified > written + _SKEW else modified
+            modified = written if modified > written + SKEW else modified
             return Kept(key, kind, match[2], modified, written)
     return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .exceptions import StoreError
 from .lockfile import render_lock
 from .models import Document
-from .observe import Here, There, read
+from .observe import Here, There
 from .versions import SHORT, Kind
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Keeper:
         """Let an environment of a new name have the locks of all platforms."""
         with contextlib.suppress(StoreError):  # other platforms can solve for it, too
             for kept in self._store.history(old):
-                if kept.kind is Kind.LOCK and kept.digest == digest[:12]:
+                if kept.kind is Kind.LOCK and kept.is_of(digest):
                     body = self._store.get_lock(old, digest, kept.platform)
                     if body is not None:
                         self._store.put_lock(new, digest, kept.platform, body)
@@ -66,7 +66,7 @@ class Keeper:
         export, digest = here.export, here.version.digest
         if export is None and old and old.local != old.remote and not self._pull_only:
             # Solved for this platform: perhaps it could not be kept at the time.
-            export = read(session.engine, here.env, sight.elsewhere)
+            export = here.read(session.engine, sight.elsewhere)
         if export is not None and (old is None or digest != old.remote):
             modified = session.by_the_server(here.version.modified)
             kind = Kind.LOSER if is_loser else Kind.ASIDE
@@ -100,12 +100,13 @@ class Keeper:
 
         Return whether the history has the version now.
         """
-        if fetched.remote.foreign and self._pull_only:
+        if not fetched.remote.foreign:
+            return True
+        if self._pull_only:
             return False
-        if fetched.remote.foreign:
-            modified = self._session.moment_of(name, fetched.remote.modified)
-            remote = replace(fetched.remote, modified=modified)
-            self.keep(name, replace(fetched, remote=remote))
+        modified = self._session.moment_of(name, fetched.remote.modified)
+        remote = replace(fetched.remote, modified=modified)
+        self.keep(name, replace(fetched, remote=remote))
         return True
 
     def keep(self, name: str, fetched: Fetched, kind: Kind = Kind.VERSION) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .exceptions import LocationError
-from .versions import Kind
+from .versions import DIGITS, Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -104,11 +104,11 @@ class Location:
     ) -> str:
         """Return the key of one version: the same one for the same content and time."""
         stamp = modified.strftime(STAMP)
-        return f"{self.history_prefix(name)}{stamp}-{digest[:12]}{KINDS[kind]}"
+        return f"{self.history_prefix(name)}{stamp}-{digest[:DIGITS]}{KINDS[kind]}"
 
     def lock_key(self, name: str, digest: str, platform: str) -> str:
         """Return the key of the exact lock of one version for one platform."""
-        return f"{self.history_prefix(name)}{digest[:12]}.{platform}.json"
+        return f"{self.history_prefix(name)}{digest[:DIGITS]}.{platform}.json"
 
     @property
     def probe_key(self) -> str:

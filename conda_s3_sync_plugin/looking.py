@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .difference import compare
-from .download import download_version
+from .download import fetch
 from .exceptions import S3SyncError
 from .models import Outcome
-from .observe import Here, There, read
+from .observe import Here, There
 from .words import Action
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 #: Of a merge, too, nobody knows before it is solved.
 _NOTHING = (
-    *(Action.NOTHING, Action.ADOPT, Action.FORGET, Action.SKIP),
+    Action.NOTHING,
+    Action.ADOPT,
+    Action.FORGET,
+    Action.SKIP,
     Action.MERGE,
 )
 
@@ -50,12 +53,8 @@ def _both(session: Session, sight: Sight) -> tuple[EnvFile | None, EnvFile | Non
     here = there = None
     origin = ""
     if isinstance(sight.here, Here):
-        export = sight.here.export or read(session.engine, sight.here.env)
-        here = export.file
+        here = sight.here.read(session.engine).file
     if isinstance(sight.there, There):
-        platform = session.engine.platform
-        download = download_version(
-            session.store, sight.name, sight.there, platform, session.parse
-        )
-        there, origin = download.fetched.file, download.fetched.remote.platform
+        fetched = fetch(session, sight.name, sight.there)
+        there, origin = fetched.file, fetched.remote.platform
     return here, there, origin

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 
 from .alteration import Alteration
 from .difference import compare, has_build, name_of
-from .download import download_version
+from .download import download, read_lock
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
 from .location import quoted
-from .lockfile import parse_lock
 from .merging import NOTHING, combine, content_of
-from .models import Baseline, LocalEnv, Lock
-from .observe import read
+from .models import Baseline, Lock
 from .versions import Kind
 from .wording import in_short
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from .download import Download
     from .keeping import Keeper
@@ -47,38 +44,37 @@ class Merger:
 
         Raise ConflictError where that cannot be; then both are as they were.
         """
-        session, name, env = self._session, sight.name, here.env
-        engine, store = session.engine, session.store
-        ours = here.export or read(engine, env, sight.elsewhere)
-        download = download_version(store, name, there, engine.platform, session.parse)
-        merged, apart = self._combined(sight, ours, download)
+        session, name, store = self._session, sight.name, self._session.store
+        ours = here.read(session.engine, sight.elsewhere)
+        got = download(session, name, there)
+        merged, apart = self._combined(sight, ours, got)
         # Should this break off, what is here is replaced by the bucket's.
         self._keeper.keep_local(sight)
         self._keeper.keep_remote(sight)
         moment = session.moment_after(store.history(name))
-        origin = download.fetched.remote.platform
-        applied = self._apply(sight, env.prefix, ours, merged, moment, origin)
-        now = engine.look(name, env.prefix)
-        if not isinstance(now, LocalEnv):
-            raise LocalChangedError(f"{env.prefix} has just been removed.")
+        origin = got.fetched.remote.platform
+        alteration = Alteration(
+            session, sight, here.env.prefix, moment, leaves_edit=True
+        )
+        applied = self._apply(alteration, sight, ours, merged, moment, origin)
         elsewhere = {**apart, **applied.elsewhere}
-        export = read(engine, now, elsewhere)
+        env, export = alteration.result(elsewhere)
         document = self._keeper.publish(name, export, moment)
         etag = store.put(name, document, replaces=there.etag)
         digest = export.file.digest
         baseline = Baseline(
-            digest, now.stamp, digest, etag, moment, elsewhere, prefix=str(now.prefix)
+            digest, env.stamp, digest, etag, moment, elsewhere, prefix=str(env.prefix)
         )
         session.memory.remember(name, baseline)
         came = in_short(compare(ours.file, export.file))
         return (*filter(None, [came]), *applied.given_up, *applied.notes)
 
     def _combined(
-        self, sight: Sight, ours: Export, download: Download
+        self, sight: Sight, ours: Export, got: Download
     ) -> tuple[Content, dict[str, str]]:
         """Combine both sides; return apart what is known not to be had here."""
-        theirs, base = download.fetched, self._base(sight)
-        wanted = _content(sight.name, theirs.file, download.lock)
+        theirs, base = got.fetched, self._base(sight)
+        wanted = _content(sight.name, theirs.file, got.lock)
         if theirs.remote.foreign and theirs.file.pinned is None:
             wanted = replace(wanted, pins=base.pins)  # it leaves them to the machine
         merged, collisions = combine(base, content_of(ours.file, ours.lock), wanted)
@@ -86,23 +82,22 @@ class Merger:
             told = ", ".join(collisions)
             raise _conflict(sight.name, f"both sides have changed {told}")
         platform = self._session.engine.platform
-        return _without_missing(merged, platform, ours.lock, download.lock)
+        return _without_missing(merged, platform, ours.lock, got.lock)
 
     def _apply(
         self,
+        alteration: Alteration,
         sight: Sight,
-        prefix: Path,
         ours: Export,
         merged: Content,
         moment: datetime,
         origin: str,
     ) -> Applied:
-        alteration = Alteration(self._session, sight, prefix, moment, leaves_edit=True)
         with alteration.noting_failure():
             try:
                 applied = self._session.engine.apply(
                     sight.name,
-                    prefix,
+                    alteration.prefix,
                     _file(sight.name, merged),
                     _lock(merged, ours.lock),
                     modified=moment,
@@ -126,7 +121,7 @@ class Merger:
         if old is None or not old.remote:
             return NOTHING
         for kept in reversed(store.history(name)):
-            if kept.digest != old.remote[:12] or kept.kind not in _VERSIONS:
+            if not kept.is_of(old.remote) or kept.kind not in _VERSIONS:
                 continue
             there = store.get_kept(name, kept)
             if there is not None:
@@ -135,11 +130,12 @@ class Merger:
         raise _conflict(name, "the version that both sides had is in no history")
 
     def _lock_of(self, name: str, file: EnvFile, origin: str) -> Lock | None:
-        for platform in filter(None, (self._session.engine.platform, origin)):
-            body = self._session.store.get_lock(name, file.digest, platform)
-            if body is not None:
-                return parse_lock(body, digest=file.digest, platform=platform)
-        return None
+        places = dict.fromkeys((self._session.engine.platform, origin))
+        found = (
+            read_lock(self._session.store, name, file.digest, place)
+            for place in filter(None, places)
+        )
+        return next(filter(None, found), None)
 
 
 def _content(name: str, file: EnvFile, lock: Lock | None) -> Content:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from .difference import name_of, version_of
-from .engines.privacy import looks_secret, without_credentials
+from .engines.privacy import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -103,7 +102,7 @@ def combine(base: Content, ours: Content, theirs: Content) -> tuple[Content, lis
                 None if item is None else meaning(item) for item in (old, here, there)
             ]
             if known[1] != known[2] and known[0] not in known[1:]:
-                told = map(partial(_shown, name), known[1:])
+                told = [presentable(name, text) for text in known[1:]]
                 collisions.append(f"{kind}{name} ({_told(*told)})")
             chosen = there if known[1] == known[0] != known[2] else here
             if chosen is not None:
@@ -118,13 +117,6 @@ def combine(base: Content, ours: Content, theirs: Content) -> tuple[Content, lis
         _channels(base.channels, ours.channels, theirs.channels),
     )
     return content, collisions
-
-
-def _shown(name: str, text: str | None) -> str | None:
-    """Return what a side has, without what is secret on any machine."""
-    if text is None:
-        return None
-    return "***" if looks_secret(name, text) else without_credentials(text)
 
 
 def _told(here: str | None, there: str | None) -> str:

@@ -39,6 +39,12 @@ class Here:
     #: None: it is what the baseline says, and was not read.
     export: Export | None
 
+    def read(
+        self, engine: Engine, elsewhere: Mapping[str, str] | None = None
+    ) -> Export:
+        """Return all of it: from observing, or else read now; see `read`."""
+        return self.export or read(engine, self.env, elsewhere)
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from .archive import by_age
-from .versions import Kind
+from .versions import VERSIONS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from .protocols import Store
     from .versions import Kept
-
-_VERSIONS: Final = (Kind.VERSION, Kind.LOSER, Kind.ASIDE)
 
 #: Whoever has lost a conflict has that long to notice.
 _GRACE: Final = timedelta(days=30)
@@ -38,13 +36,13 @@ def superfluous(
 ) -> list[Kept]:
     """Choose what of a history may go."""
     latest = sorted(history, key=by_age, reverse=True)
-    versions = [kept for kept in latest if kept.kind in _VERSIONS]
+    versions = [kept for kept in latest if kept.kind in VERSIONS]
     order = list(dict.fromkeys((kept.modified, kept.digest) for kept in versions))
     staying = set(order[:keep])
     staying |= {
         (kept.modified, kept.digest)
         for kept in versions
-        if kept.digest == current[:12]
+        if kept.is_of(current)
         or now - kept.written < _UNDER_WAY
         or (kept.kind is Kind.LOSER and now - kept.written < _GRACE)
     }

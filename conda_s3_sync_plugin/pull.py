@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
-from .exceptions import LocalChangedError, StoreError
+from .exceptions import StoreError
 from .location import ROOT
 from .lockfile import render_lock
-from .models import Baseline, LocalEnv
-from .observe import Here, read
+from .models import Baseline
+from .observe import Here
 from .versions import Kind
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .download import Download
     from .keeping import Keeper
-    from .models import Applied, Export
+    from .models import Applied, Export, LocalEnv
     from .observe import Sight
     from .protocols import Engine
     from .session import Session
@@ -60,24 +60,23 @@ class Puller:
                 prune=self._prune,
                 begin=alteration.begin,
             )
-        more = self._finish(sight, prefix, download, applied, is_kept)
+        env, export = alteration.result(applied.elsewhere)
+        more = self._finish(sight, download, applied, env, export, is_kept=is_kept)
         return (*kept, *download.notes, *applied.given_up, *applied.notes, *more)
 
     def _finish(
         self,
         sight: Sight,
-        prefix: Path,
         download: Download,
         applied: Applied,
+        env: LocalEnv,
+        export: Export,
+        *,
         is_kept: bool,
     ) -> tuple[str, ...]:
-        """Learn what the environment is now, and share what a solve has found."""
-        name = sight.name
-        env = self._session.engine.look(name, prefix)
-        if not isinstance(env, LocalEnv):
-            raise LocalChangedError(f"{prefix} has just been removed.")
-        export = read(self._session.engine, env, applied.elsewhere)
-        remote, digest = download.fetched.remote, download.fetched.file.digest
+        """Note what the environment is now, and share what a solve has found."""
+        name, remote = sight.name, download.fetched.remote
+        digest = download.fetched.file.digest
         notes: tuple[str, ...] = ()
         try:
             if export.file.digest != digest and not self._pull_only:
@@ -96,7 +95,7 @@ class Puller:
             remote.modified,
             applied.elsewhere,
             sight.pushes,
-            str(prefix),
+            str(env.prefix),
         )
         self._session.memory.remember(name, baseline)
         return notes

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
+from .download import fetch
 from .exceptions import EngineError, RemoteChangedError
 from .models import Document
-from .observe import Fetched, read
+from .observe import read
 from .timeline import is_deleted
-from .versions import Kind
+from .versions import VERSIONS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +39,8 @@ class Remover:
         session, name, digest = self._session, sight.name, there.version.digest
         history = session.store.history(name)
         if not _holds(history, digest):
-            self._keep(name, there)
+            # Others have written it, and nobody has kept it so far.
+            self._keeper.keep(name, fetch(session, name, there))
             history = session.store.history(name)
         if not is_deleted(history, digest):  # else an earlier run has broken off here
             moment = session.moment_after(history)
@@ -55,15 +57,8 @@ class Remover:
     def _take_back(self, name: str, digest: str) -> None:
         """Discard what was just stated: it is not so."""
         *_, latest = self._session.store.history(name)
-        if latest.kind is Kind.DELETED and latest.digest == digest[:12]:
+        if latest.kind is Kind.DELETED and latest.is_of(digest):
             self._session.store.discard(name, latest)
-
-    def _keep(self, name: str, there: There) -> None:
-        """Keep a version that others have written, and nobody has kept so far."""
-        remote = self._session.store.get(name)
-        if remote is None or remote.etag != there.etag:
-            raise RemoteChangedError(f"{name} has just changed in the bucket.")
-        self._keeper.keep(name, Fetched(remote, self._session.parse(remote.body)))
 
     def delete_local(self, sight: Sight, here: Here) -> tuple[str, ...]:
         """Remove an environment here; the history has it, or it gets it now."""
@@ -93,5 +88,4 @@ class Remover:
 
 def _holds(history: Iterable[Kept], digest: str) -> bool:
     """Tell whether a history has a version."""
-    versions = (Kind.VERSION, Kind.LOSER, Kind.ASIDE)
-    return any(kept.kind in versions and kept.digest == digest[:12] for kept in history)
+    return any(kept.kind in VERSIONS and kept.is_of(digest) for kept in history)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .exceptions import EngineError
 from .location import quoted
 from .models import Version
-from .words import Action
+from .words import REMOVALS, Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,8 +51,7 @@ def pair_renamed(
 
 def kept_for_partner(step: Step, outcomes: Iterable[Outcome]) -> EngineError | None:
     """Return why an old name must not go yet: the new one has not come to be."""
-    removals = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
-    if step.action not in removals or not step.partner:
+    if step.action not in REMOVALS or not step.partner:
         return None
     for outcome in outcomes:
         new = outcome.step
@@ -76,7 +75,7 @@ def _digest(row: int, seen: Observation) -> str:
 def _tell(step: Step, partner: str) -> Step:
     if step.row in _NEW and step.action in (Action.PUSH, Action.PULL):
         return replace(step, reason=f"renamed from {partner}", partner=partner)
-    if step.action in (Action.DELETE_LOCAL, Action.DELETE_REMOTE):
+    if step.action in REMOVALS:
         return replace(step, reason=f"renamed to {partner}", partner=partner)
     if step.row in _GONE and step.action in (Action.PUSH, Action.PULL):
         hint = (

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .difference import compare
-from .download import download_version
+from .download import download
 from .exceptions import EngineError, EnvFileError, S3SyncError, UsageError
 from .keeping import Keeper
 from .location import ROOT
 from .models import Document, Outcome, RemoteObject, Result, Step, Unknown, Version
-from .observe import Fetched, Here, There, read
+from .observe import Fetched, Here, There
 from .pull import Puller
 from .timeline import find_version, read_timeline
 from .words import Action
@@ -58,7 +58,7 @@ def restore(
         entries = read_timeline(session.store, session.pool, name, session.parse)
         entry = find_version(entries, name, version, current=current)
         when = f"{entry.kept.modified:%Y-%m-%d %H:%M} UTC"
-        if entry.file is None:
+        if entry.there is None or entry.file is None:
             raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
         step = Step(name, Action.RESTORE, f"back to {entry.kept.short}, of {when}", 0)
         watcher.plan([step])
@@ -66,16 +66,15 @@ def restore(
             reason = f"{entry.kept.short} is the current version"
             outcome = Outcome(Step(name, Action.NOTHING, reason, 0))
         elif dry_run:
-            origin = entry.there.platform if entry.there else ""
+            origin = entry.there.platform
             builds = origin in ("", session.engine.platform)
             now = _file_of(session, sight)
             difference = compare(now, entry.file, builds=builds)
             outcome = Outcome(step, difference=difference)
         else:
             watcher.start(step)
-            there = _write(session, sight, entry)
-            sight = replace(sight, there=there)
-            outcome = _pull(session, step, sight, there, prune=prune)
+            old = Fetched(entry.there, entry.file)
+            outcome = _bring_back(session, step, sight, old, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
 
@@ -96,42 +95,37 @@ def _is_current(sight: Sight, entry: Entry) -> bool:
 def _file_of(session: Session, sight: Sight) -> EnvFile | None:
     """Return what would be replaced: what is here, or else in the bucket."""
     if isinstance(sight.here, Here):
-        export = sight.here.export or read(session.engine, sight.here.env)
-        return export.file
+        return sight.here.read(session.engine).file
     if isinstance(sight.there, There) and sight.there.fetched:
         return sight.there.fetched.file
     return None
 
 
-def _write(session: Session, sight: Sight, entry: Entry) -> There:
-    """Write the version to the bucket; return what is there then."""
-    name, store = sight.name, session.store
-    if entry.file is None or entry.there is None:
-        raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
+def _bring_back(
+    session: Session, step: Step, sight: Sight, old: Fetched, *, prune: bool
+) -> Outcome:
+    """Write the version to the bucket, and pull it; else the next run does that."""
     keeper = Keeper(session, pull_only=False)
     keeper.keep_local(sight)
     keeper.keep_remote(sight)
-    old, digest = entry.there, entry.file.digest
-    moment = session.moment_after(store.history(name))
-    document = Document(old.body, digest, moment, old.platform)
-    store.keep(name, document)
-    replaces = sight.there.etag if isinstance(sight.there, There) else None
-    etag = store.put(name, document, replaces=replaces)
-    remote = RemoteObject(etag, old.body, moment, old.platform)
-    return There(etag, Version(digest, moment), Fetched(remote, entry.file))
-
-
-def _pull(
-    session: Session, step: Step, sight: Sight, there: There, *, prune: bool
-) -> Outcome:
-    """Pull what is in the bucket again; where that fails, the next run goes on."""
-    keeper = Keeper(session, pull_only=False)
+    there = _write(session, sight, old)
     puller = Puller(session, keeper, prune=prune, pull_only=False)
     try:
-        download = download_version(
-            session.store, sight.name, there, session.engine.platform, session.parse
-        )
-        return Outcome(step, puller.pull(sight, download))
+        got = download(session, sight.name, there)
+        return Outcome(step, puller.pull(replace(sight, there=there), got))
     except S3SyncError as error:
         note = "it is in the bucket again, and the next run pulls it from there"
         return Outcome(step, (note,), error)
+
+
+def _write(session: Session, sight: Sight, old: Fetched) -> There:
+    """Write the version to the bucket as a new one; return what is there then."""
+    name, store = sight.name, session.store
+    remote, digest = old.remote, old.file.digest
+    moment = session.moment_after(store.history(name))
+    document = Document(remote.body, digest, moment, remote.platform)
+    store.keep(name, document)
+    replaces = sight.there.etag if isinstance(sight.there, There) else None
+    etag = store.put(name, document, replaces=replaces)
+    remote = RemoteObject(etag, remote.body, moment, remote.platform)
+    return There(etag, Version(digest, moment), Fetched(remote, old.file))

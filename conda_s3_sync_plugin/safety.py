@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .exceptions import SafetyError
-from .words import Action
+from .words import REMOVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .models import Observation, Step
-
-
-REMOVALS: Final = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
 
 
 def check_sides(

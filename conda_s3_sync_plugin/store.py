@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from .archive import by_age, kept_at
+from .archive import SKEW, by_age, kept_at
 from .bucket import Bucket, bare, is_ours
 from .conditional import ConditionalWriter
 from .location import ROOT, name_problem
@@ -29,9 +29,6 @@ _MODIFIED = "conda-env-last-modified"
 _DIGEST = "conda-env-digest"
 _PLATFORM = "conda-env-platform"
 _PUSHED_BY = "conda-env-pushed-by"
-
-#: How far a writer's clock may be ahead of the server's: S3 refuses those beyond.
-_SKEW = timedelta(minutes=15)
 
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
@@ -216,6 +213,6 @@ def _modified(stored: Stored) -> datetime:
         told = told.replace(tzinfo=told.tzinfo or timezone.utc).astimezone(timezone.utc)
     except (ValueError, OverflowError):  # no date, or one at the edge of the calendar
         return stored.last_modified
-    if _EPOCH <= told <= stored.last_modified + _SKEW:
+    if _EPOCH <= told <= stored.last_modified + SKEW:
         return told
     return stored.last_modified

@@ -22,8 +22,8 @@ from .models import Listed, Observation, Outcome, Policy, Result, Unknown
 from .observe import Sight, collisions
 from .plan import plan
 from .renaming import kept_for_partner
-from .safety import REMOVALS, check_deletions, check_sides
-from .words import Action, Conditions, Direction, Prefer
+from .safety import check_deletions, check_sides
+from .words import REMOVALS, Action, Conditions, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -74,7 +74,7 @@ class Synchronization:
         confirm: Callable[[Sequence[Step]], bool] = lambda steps: True,
     ) -> None:
         self._session = session
-        self._engine, self._store = session.engine, session.store
+        self._store = session.store
         self._policy = policy or Policy()
         self._prune, self._force = prune, force
         self._confirm = confirm

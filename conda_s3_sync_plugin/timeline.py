@@ -111,7 +111,7 @@ def find_version(
         found = [
             entry
             for entry in found
-            if entry.was_current and entry.kept.digest != current[:12]
+            if entry.was_current and not entry.kept.is_of(current)
         ]
     digests = {entry.kept.digest for entry in found}
     if not found:
@@ -135,7 +135,7 @@ def is_deleted(history: Iterable[Kept], digest: str) -> bool:
     What was written after a deletion has brought it back.
     """
     past = _past(history)
-    return is_gone(past) and digest[:12] in {kept.digest for kept in past}
+    return is_gone(past) and any(kept.is_of(digest) for kept in past)
 
 
 def is_gone(history: Iterable[Kept]) -> bool:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: How much of a digest names a version to people: enough to tell 50 of them apart.
 SHORT = 8
 
+#: How much of it names a version in the bucket.
+DIGITS = 12
+
 
 class Kind(Word):
     """What an object in the history of an environment is."""
@@ -28,13 +31,17 @@ class Kind(Word):
     LOCK = "lock"
 
 
+#: What has content, and may come back.
+VERSIONS = (Kind.VERSION, Kind.LOSER, Kind.ASIDE)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An object in the history of an environment, as its key tells."""
 
     key: str
     kind: Kind
-    #: The first 12 digits of the digest.
+    #: The first digits of the digest: see DIGITS.
     digest: str
     #: UTC: the time of the version, or of its deletion; of a lock, as below.
     modified: datetime
@@ -47,6 +54,10 @@ class Kept:
     def short(self) -> str:
         """Return what people call the version."""
         return self.digest[:SHORT]
+
+    def is_of(self, digest: str) -> bool:
+        """Tell whether it belongs to the version of this digest."""
+        return self.digest == digest[:DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

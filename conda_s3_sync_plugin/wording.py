@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .engines.privacy import looks_secret, without_credentials
+from .engines.privacy import presentable, without_credentials
 from .versions import Change
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def in_short(difference: Difference) -> str:
 def _shown(difference: Difference) -> Iterator[tuple[str, list[Change]]]:
     """Yield the changes by kind, without what is secret on any machine."""
     for kind, changes in difference.kinds():
-        hide = hidden if kind == "variable" else _plain
+        hide = presentable if kind == "variable" else _plainly
         yield (
             kind,
             [
@@ -54,13 +54,8 @@ def _shown(difference: Difference) -> Iterator[tuple[str, list[Change]]]:
         )
 
 
-def _plain(name: str, text: str | None) -> str | None:
+def _plainly(name: str, text: str | None) -> str | None:
     return text and without_credentials(text)
-
-
-def hidden(name: str, value: str | None) -> str | None:
-    """Return the value of a variable, unless it looks secret."""
-    return "***" if value is not None and looks_secret(name, value) else value
 
 
 def _channels(difference: Difference) -> Iterator[list[str]]:

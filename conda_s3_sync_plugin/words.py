@@ -47,6 +47,9 @@ class Action(Word):
     DELETE_REMOTE = "delete-remote"
 
 
+REMOVALS = (Action.DELETE_LOCAL, Action.DELETE_REMOTE)
+
+
 class Conditions(Word):
     """How an S3 server takes `If-Match`, as far as it is known."""
 

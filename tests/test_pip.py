@@ -39,7 +39,9 @@ def prefix(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def mirror(
     prefix: Path, *requirements: str, exact: bool = True, prune: bool = True
 ) -> list[str]:
-    return pip.mirror_pip(prefix, requirements, exact=exact, prune=prune)
+    return pip.mirror_pip(
+        prefix, records(prefix), requirements, exact=exact, prune=prune
+    )
 
 
 def installed(prefix: Path) -> list[str]:
@@ -253,18 +255,18 @@ def with_six(prefix: Path) -> Path:
 def test_pip_replaces_what_conda_installed(with_six: Path) -> None:
     mirror(with_six, "six==1.16.0")
     assert installed(with_six) == ["six==1.16.0"]
-    assert lost_to_pip(with_six) == []
+    assert lost_to_pip(with_six, records(with_six)) == []
     assert not (with_six / SITE / "six-1.15.0.dist-info").exists()
 
 
 def test_what_pip_gives_back_is_lost_until_conda_links_it_again(
     with_six: Path,
 ) -> None:
-    assert lost_to_pip(with_six) == []
+    assert lost_to_pip(with_six, records(with_six)) == []
     mirror(with_six, "six==1.16.0")
     mirror(with_six)
     assert installed(with_six) == []
-    assert lost_to_pip(with_six) == ["six"]
+    assert lost_to_pip(with_six, records(with_six)) == ["six"]
 
 
 @pytest.mark.parametrize("wanted", [(), ("six==1.16.0",)], ids=["conda's", "pip's"])
@@ -279,7 +281,7 @@ def test_a_package_of_both_becomes_that_of_one(
     assert installed(with_six) == list(wanted)
     found = [path.name for path in (with_six / SITE).glob("six-*")]
     assert found == [f"six-{text[5:]}.dist-info" for text in wanted]
-    assert lost_to_pip(with_six) == ([] if wanted else ["six"])
+    assert lost_to_pip(with_six, records(with_six)) == ([] if wanted else ["six"])
 
 
 def add(prefix: Path, requirements: Iterable[str]) -> list[str]:
@@ -300,4 +302,4 @@ def test_adding_changes_nothing_that_is_there(
 def test_metadata_deeper_down_is_not_asked_for(tmp_path: Path) -> None:
     bare = make_prefix(tmp_path / "bare")
     add_record(bare, "lib", files=["share/x-info", f"{SITE}/a/b-1.dist-info/METADATA"])
-    assert lost_to_pip(bare) == []
+    assert lost_to_pip(bare, records(bare)) == []

@@ -159,10 +159,13 @@ class AbstractEngine(Library[P, S]):
             notes += extras.mirror_pinned(
                 prefix, file.pinned, self._is_spec, prune=prune
             )
+        packages = plain.records(prefix)
         try:  # last: of all this, pip alone may fail half way
-            notes += pip.mirror_pip(prefix, chosen.pip, exact=chosen.exact, prune=prune)
+            notes += pip.mirror_pip(
+                prefix, packages, chosen.pip, exact=chosen.exact, prune=prune
+            )
         finally:
-            if lost := pip.lost_to_pip(prefix):
+            if lost := pip.lost_to_pip(prefix, packages):
                 self._relink(prefix, lost)
         return notes
 
@@ -195,11 +198,12 @@ class AbstractEngine(Library[P, S]):
     def _solve_for(self, file: EnvFile, lock: Lock | None, origin: str) -> Choice[P]:
         """Choose packages by a solver, and fetch them."""
         specs = specs_of(file, lock, self.platform, self._spec)
-        loose = expendable(specs, origin, self.platform)
         if lock and lock.platform == self.platform and lock.requested:
             # What merely came along: with other versions, others may.
             asked_for = {self._spec(text).name for text in lock.requested}
             loose = {spec.name for spec in specs} - asked_for
+        else:
+            loose = expendable(specs, origin, self.platform)
         elsewhere = lock.elsewhere if lock else {}
         solution = solve_relaxed(
             specs,

@@ -60,16 +60,21 @@ _BRINGS = re.compile(r"\s*(-[re]|--(requirement|editable)[\s=])")
 
 
 def mirror_pip(
-    prefix: Path, requirements: Iterable[str], *, exact: bool, prune: bool
+    prefix: Path,
+    packages: Sequence[Record],
+    requirements: Iterable[str],
+    *,
+    exact: bool,
+    prune: bool,
 ) -> list[str]:
     """Install what pip shall have put into an environment; with `prune`, only that.
 
-    `exact`: the requirements are complete, each with its version, so that none needs
-    another. Packages of this machine alone (editable ones, say) stay. Not atomic: pip
-    cannot take back what it has done. Return in words what differs. Raise PipError; of
-    requirements that are exact, all that can be installed are.
+    `packages`: those of conda. `exact`: the requirements are complete, each with its
+    version, so that none needs another. Packages of this machine alone (editable ones,
+    say) stay. Not atomic: pip cannot take back what it has done. Return in words what
+    differs. Raise PipError; of requirements that are exact, all that can be installed
+    are.
     """
-    packages = records(prefix)
     have, local = pip_packages(prefix, packages)
     options, named = _sort_out(requirements)
     notes = [
@@ -151,12 +156,11 @@ def conda_distributions(packages: Iterable[Record]) -> Iterator[tuple[str, str, 
                 yield normalized(match[1]), record["name"], file
 
 
-def lost_to_pip(prefix: Path) -> list[str]:
+def lost_to_pip(prefix: Path, packages: Sequence[Record]) -> list[str]:
     """Return conda's packages that pip has replaced or removed, and left nothing of.
 
     conda still counts them as installed.
     """
-    packages = records(prefix)
     found, local = pip_packages(prefix, packages)
     lost = {
         package

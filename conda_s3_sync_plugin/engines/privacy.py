@@ -62,6 +62,13 @@ def looks_secret(name: str, value: str) -> bool:
     return bool(_SECRET.search(name) or in_value)
 
 
+def presentable(name: str, value: str | None) -> str | None:
+    """Return the value of a variable as anybody may see it; None: there is none."""
+    if value is None:
+        return None
+    return "***" if looks_secret(name, value) else without_credentials(value)
+
+
 def private_variables(values: Mapping[str, str], *, secrets: bool) -> dict[str, str]:
     """Return which variables are of this machine alone, and why."""
     found = {}
