@@ -17,6 +17,7 @@ from .download import download
 from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
 from .location import ROOT
+from .lockfile import requests_of
 from .merge import Merger
 from .models import Baseline
 from .observe import Here, There
@@ -126,17 +127,42 @@ class Applier:
         if there.fetched and not self._keeper.keep_foreign(sight.name, there.fetched):
             return ()  # what is remembered may be overwritten: the history comes first
         modified = max(here.version.modified, there.version.modified)
+        old = sight.baseline or Baseline("", "", "", "", modified)
+        requests, notes = self._keep_requests(sight, here, there)
         baseline = replace(
-            sight.baseline or Baseline("", "", "", "", modified),
+            old,
             local=here.version.digest,
             stamp=here.env.stamp,
             remote=there.version.digest,
             etag=there.etag,
             modified=modified,
             prefix=str(here.env.prefix),
+            requests=requests,
         )
         self._session.memory.remember(sight.name, baseline)
-        return ()
+        return notes
+
+    def _keep_requests(
+        self, sight: Sight, here: Here, there: There
+    ) -> tuple[str, tuple[str, ...]]:
+        """Share what is asked for by now, of packages that are the same as before.
+
+        Return what stands for that, and notes.
+        """
+        old = sight.baseline
+        known = old.requests if old else ""
+        if here.export is None:
+            return known, ()
+        requests = requests_of(here.export.lock)
+        digests = {here.version.digest, there.version.digest}
+        digests |= {old.local, old.remote} if old else set()
+        if known in ("", requests) or len(digests) > 1:
+            return requests, ()
+        try:
+            self._keeper.keep_requests(sight.name, here.export)
+        except StoreError as error:  # the environment is in step without that
+            return known, (f"its lock could not be renewed: {error.summary}",)
+        return requests, ()
 
     def _push_again(self, step: Step, sight: Sight, here: Here) -> tuple[str, ...]:
         """Push an environment that is as it was the last time, and so was not read."""
@@ -183,6 +209,7 @@ class Applier:
             elsewhere,
             0 if is_time else pushes,
             str(here.env.prefix),
+            requests_of(export.lock),
         )
         self._session.memory.remember(sight.name, baseline)
         if is_time:

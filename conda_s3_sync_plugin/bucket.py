@@ -47,7 +47,8 @@ WRITE_ID = "conda-env-write-id"
 #: Where we have written an object: metadata goes along when others copy it elsewhere.
 _PLACE = "conda-env-key"
 
-_SHA256 = "conda-env-sha256"
+#: Of the body, as we have written it.
+SHA256 = "conda-env-sha256"
 
 #: Answers to a conditional write that tell something, other than a plain failure.
 _REFUSALS = frozenset(
@@ -194,14 +195,14 @@ class Bucket:
                 return status, {}
             raise
 
-    def add(self, doing: str, request: Mapping[str, Any]) -> None:
-        """Write an object that never changes; one that is there is left alone."""
+    def add(self, doing: str, request: Mapping[str, Any]) -> bool:
+        """Write an object, unless there is one already; return whether it was."""
         with self.translated(doing, "s3:PutObject"):
             condition = {"IfNoneMatch": "*"}
             for attempt in range(TRIES):
                 status, _ = self.put(request, condition)
                 if status in (HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED):
-                    return
+                    return status == HTTPStatus.OK
                 if status == HTTPStatus.NOT_IMPLEMENTED:
                     condition = {}  # the same key has the same content: no harm is done
                 pause(attempt)
@@ -212,7 +213,7 @@ class Bucket:
     ) -> dict[str, Any]:
         """Return the request that writes an object, under an id of its own."""
         ours = {
-            _SHA256: hashlib.sha256(body).hexdigest(),
+            SHA256: hashlib.sha256(body).hexdigest(),
             WRITE_ID: uuid4().hex,
             _PLACE: _short(key),
         }
@@ -288,9 +289,7 @@ def _receive(answer: Mapping[str, Any], doing: str) -> bytes | None:
             hint="This is no environment of yours: move it out of the way.",
         )
     # Metadata without the id was copied from an object of ours by another program.
-    written = (
-        answer["Metadata"].get(_SHA256) if WRITE_ID in answer["Metadata"] else None
-    )
+    written = answer["Metadata"].get(SHA256) if WRITE_ID in answer["Metadata"] else None
     if written and written != hashlib.sha256(body).hexdigest():
         return None
     return body

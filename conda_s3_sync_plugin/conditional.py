@@ -11,7 +11,7 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from .bucket import WRITE_ID, bare
+from .bucket import SHA256, WRITE_ID, bare
 from .exceptions import RemoteChangedError
 from .retry import TRIES, pause, unsettled
 from .words import Conditions
@@ -65,6 +65,18 @@ class ConditionalWriter:
                     form = self._other_form(form)
                 pause(attempt)
         raise unsettled(doing)
+
+    def renew(self, doing: str, request: Mapping[str, Any]) -> None:
+        """Write an object, unless the very same is there already; raise StoreError."""
+        if self._bucket.add(doing, request):
+            return
+        with self._bucket.translated(doing, "s3:PutObject and s3:GetObject"):
+            there = self._bucket.head(request["Key"])
+            if there and there["Metadata"].get(SHA256) == request["Metadata"][SHA256]:
+                return
+            status, _ = self._bucket.put(request, {})
+        if status != HTTPStatus.OK:
+            raise unsettled(doing)
 
     def delete(self, doing: str, key: str, *, etag: str) -> None:
         """Delete an object while it is the version with this ETag; one that is gone is.

@@ -40,11 +40,20 @@ class Keeper:
     ) -> Document:
         """Write the lock and the history entry of what an environment is."""
         file = export.file
-        body = render_lock(export.lock)
-        self._store.put_lock(name, file.digest, self._platform, body)
+        self._put_lock(name, export)
         document = Document(file.body, file.digest, modified, self._platform)
         self._store.keep(name, document, kind)
         return document
+
+    def keep_requests(self, name: str, export: Export) -> None:
+        """Let its lock ask for what is asked for by now, of the same packages."""
+        if not self._pull_only:
+            self._put_lock(name, export)
+
+    def _put_lock(self, name: str, export: Export) -> None:
+        """Write a lock, in place of one that asks for something else."""
+        digest, body = export.file.digest, render_lock(export.lock)
+        self._store.put_lock(name, digest, self._platform, body, renew=True)
 
     def copy_locks(self, old: str, new: str, digest: str) -> None:
         """Let an environment of a new name have the locks of all platforms."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from typing import Final
 
 from .exceptions import EnvFileError
@@ -61,6 +62,12 @@ def parse_lock(body: bytes, *, digest: str, platform: str) -> Lock:
         _elsewhere(document.get("elsewhere")),
         tuple(strings(document.get("notes"), "notes")),
     )
+
+
+def requests_of(lock: Lock) -> str:
+    """Return what stands for the requested specs, in whatever order they are."""
+    text = "\n".join(sorted(lock.requested))
+    return sha256(text.encode()).hexdigest()[:12]
 
 
 def _elsewhere(entries: object) -> dict[str, str]:

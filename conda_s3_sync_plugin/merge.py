@@ -11,6 +11,7 @@ from .download import download, read_lock
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
 from .location import quoted
+from .lockfile import requests_of
 from .merging import NOTHING, combine, content_of
 from .models import Baseline, Lock
 from .versions import Kind
@@ -63,7 +64,14 @@ class Merger:
         etag = store.put(name, document, replaces=there.etag)
         digest = export.file.digest
         baseline = Baseline(
-            digest, env.stamp, digest, etag, moment, elsewhere, prefix=str(env.prefix)
+            digest,
+            env.stamp,
+            digest,
+            etag,
+            moment,
+            elsewhere,
+            prefix=str(env.prefix),
+            requests=requests_of(export.lock),
         )
         session.memory.remember(name, baseline)
         came = in_short(compare(ours.file, export.file))

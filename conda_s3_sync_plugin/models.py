@@ -96,6 +96,8 @@ class Baseline:
     pushes: int = 0
     #: Where the environment was; empty: not known.
     prefix: str = ""
+    #: What stands for the requested specs of what is here; empty: not known.
+    requests: str = ""
 
     @property
     def is_interrupted(self) -> bool:

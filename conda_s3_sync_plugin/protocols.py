@@ -96,8 +96,16 @@ class Store(Protocol):
         """Return the lock of one version for one platform; None: there is none."""
         ...
 
-    def put_lock(self, name: str, digest: str, platform: str, body: bytes) -> None:
-        """Add a lock; one that is there already is left alone."""
+    def put_lock(
+        self,
+        name: str,
+        digest: str,
+        platform: str,
+        body: bytes,
+        *,
+        renew: bool = False,
+    ) -> None:
+        """Add a lock; one that is there already is left alone, unless to `renew` it."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .alteration import Alteration
 from .exceptions import StoreError
 from .location import ROOT
-from .lockfile import render_lock
+from .lockfile import render_lock, requests_of
 from .models import Baseline
 from .observe import Here
 from .versions import Kind
@@ -96,6 +96,7 @@ class Puller:
             applied.elsewhere,
             sight.pushes,
             str(env.prefix),
+            requests_of(export.lock),
         )
         self._session.memory.remember(name, baseline)
         return notes

@@ -167,6 +167,8 @@ def _encode(baseline: Baseline) -> dict[str, Any]:
     rest: dict[str, Any] = {"prefix": baseline.prefix} if baseline.prefix else {}
     if baseline.pushes:
         rest["pushes"] = baseline.pushes
+    if baseline.requests:
+        rest["requests"] = baseline.requests
     if baseline.elsewhere:
         rest["elsewhere"] = dict(baseline.elsewhere)
     return {
@@ -182,8 +184,9 @@ def _encode(baseline: Baseline) -> dict[str, Any]:
 def _decode(values: dict[str, Any]) -> Baseline:
     texts = [values[key] for key in ("local", "stamp", "remote", "etag", "modified")]
     elsewhere = dict(values.get("elsewhere", {}))
-    pushes, prefix = values.get("pushes", 0), values.get("prefix", "")
-    every = (*texts, *elsewhere.values(), prefix)
+    pushes = values.get("pushes", 0)
+    prefix, requests = values.get("prefix", ""), values.get("requests", "")
+    every = (*texts, *elsewhere.values(), prefix, requests)
     if not all(isinstance(text, str) for text in every):
         raise TypeError(values)
     if not isinstance(pushes, int):
@@ -193,7 +196,9 @@ def _decode(values: dict[str, Any]) -> Baseline:
     if modified.tzinfo is None:
         raise ValueError(modified)
     moment = modified.astimezone(timezone.utc)
-    return Baseline(local, stamp, remote, etag, moment, elsewhere, pushes, prefix)
+    return Baseline(
+        local, stamp, remote, etag, moment, elsewhere, pushes, prefix, requests
+    )
 
 
 def _me() -> str:

@@ -164,14 +164,24 @@ class S3Store:
         stored = self._bucket.find(self._doing("read the lock of", name, key), key)
         return stored.body if stored else None
 
-    def put_lock(self, name: str, digest: str, platform: str, body: bytes) -> None:
-        """Add a lock; one that is there already is left alone."""
+    def put_lock(
+        self,
+        name: str,
+        digest: str,
+        platform: str,
+        body: bytes,
+        *,
+        renew: bool = False,
+    ) -> None:
+        """Add a lock; one that is there already is left alone, unless to `renew` it."""
         key = self._location.lock_key(name, digest, platform)
         metadata = {_DIGEST: digest, _PLATFORM: platform}
-        self._bucket.add(
-            self._doing("write the lock of", name, key),
-            self._bucket.request(key, body, "application/json", metadata),
-        )
+        doing = self._doing("write the lock of", name, key)
+        request = self._bucket.request(key, body, "application/json", metadata)
+        if renew:
+            self._writer.renew(doing, request)
+        else:
+            self._bucket.add(doing, request)
 
     def _key(self, name: str) -> str:
         return self._keys.get(name) or self._location.key(name)

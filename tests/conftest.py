@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 from conda_here import HAS_CONDA
 from http_channel import HttpChannel
@@ -31,6 +33,8 @@ def pytest_configure() -> None:
     os.environ |= dict.fromkeys(
         ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull
     )
+    # Each session would read what S3 is anew: that takes most of the time of a store.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
     # Whatever a shell starts in the background does not heed it, nor do its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

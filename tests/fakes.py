@@ -180,11 +180,21 @@ class MemoryStore:
         self._end("get_lock", name)
         return there.body if there else None
 
-    def put_lock(self, name: str, digest: str, platform: str, body: bytes) -> None:
-        """Add a lock."""
+    def put_lock(
+        self,
+        name: str,
+        digest: str,
+        platform: str,
+        body: bytes,
+        *,
+        renew: bool = False,
+    ) -> None:
+        """Add a lock, or renew it."""
         self._begin("put_lock", name)
         key = self.location.lock_key(name, digest, platform)
         stored = RemoteObject(_etag(body), body, self.bucket.clock(), platform)
+        if renew:
+            self.bucket.objects.pop(key, None)
         self.bucket.add(key, stored)
         self._end("put_lock", name)
 

@@ -143,6 +143,11 @@ def test_locks(world: World) -> None:
     store.put_lock("e1", digest, "win-64", b"{}")
     assert world.store().get_lock("e1", digest, "linux-64") == b'{"first": 1}'
     assert world.store().get_lock("e1", digest, "osx-arm64") is None
+    for body in (b'{"third": 3}', b'{"third": 3}', b'{"4th": 4}'):
+        store.put_lock("e1", digest, "linux-64", body, renew=True)
+        assert world.store().get_lock("e1", digest, "linux-64") == body
+    store.put_lock("e1", digest, "osx-arm64", b"{}", renew=True)
+    assert world.store().get_lock("e1", digest, "osx-arm64") == b"{}"
     assert store.list().environments == {}
 
 
