@@ -90,6 +90,19 @@ def test_a_pip_that_fails_leaves_conda_s_part_and_is_tried_again(lab: Lab) -> No
     assert lab.machine.pip_packages("ml") == {"hello": "1.0"}
 
 
+def test_without_python_nothing_is_left_of_what_pip_had_installed(lab: Lab) -> None:
+    plain = lab.make("plain", "lib00=1.0")
+    lab.make("ml", "lib00=1.0", "python", "pip", "six", pip=["hello==1.0", "greet"])
+    lab.machine.python("ml", "-c", "import hello, greet, six")
+    lab.apply("ml", plain.file, plain.lock)
+    assert leaving_out_meta(lab, "ml") == leaving_out_meta(lab, "plain")
+
+
+def leaving_out_meta(lab: Lab, name: str) -> set[str]:
+    """Return all that is in an environment, but for what conda keeps."""
+    return {path for path in lab.snapshot(name) if not path.startswith("conda-meta")}
+
+
 def test_an_editable_install_is_not_exported_and_stays(
     lab: Lab, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ FLOORS = {
     "engines.linking": 2,
     "engines.rollback": 2,
     "engines.ladder": 2,
+    "engines.leftovers": 2,
     "engines.library": 2,
     "engines.fit": 2,
     "engines.abstract": 2,

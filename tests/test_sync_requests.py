@@ -1,4 +1,4 @@
-"""What is asked for, of packages that stay as they are: it arrives with the next pull."""
+"""Packages stay, and are asked for otherwise: that arrives with the next pull."""
 
 from __future__ import annotations
 

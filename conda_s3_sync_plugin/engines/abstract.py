@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from .ladder import (
     wishes,
     with_pip,
 )
+from .leftovers import none_left
 from .library import Library
 from .places import check_changeable, check_removable
 
@@ -151,7 +153,8 @@ class AbstractEngine(Library[P, S]):
         self, prefix: Path, file: EnvFile, chosen: Choice[P], *, prune: bool
     ) -> list[str]:
         """Make a prefix what was chosen: its packages, variables and pins."""
-        self._link(prefix, chosen.packages, chosen.requested, prune=prune)
+        with none_left(prefix) if prune else contextlib.nullcontext():
+            self._link(prefix, chosen.packages, chosen.requested, prune=prune)
         notes = extras.mirror_variables(
             prefix, file.variables, secrets=self._secrets, prune=prune
         )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections import defaultdict
 from importlib.metadata import Distribution
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .privacy import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from .prefix import Record
 
@@ -42,7 +44,31 @@ def pip_packages(
     First those that pip can install elsewhere, normalized name -> requirement; then
     those of this machine alone, name -> why.
     """
-    packages = list(packages)
+    found: dict[str, str] = {}
+    local: dict[str, str] = {}
+    for path in _not_of_conda(prefix, packages):
+        _sort_in(path, found, local)
+    return found, local
+
+
+def pip_files(prefix: Path, packages: Iterable[Record]) -> dict[Path, list[Path]]:
+    """Return the files of what pip can install elsewhere, by site-packages folder.
+
+    As far as they are inside the prefix, and whether they are there or not.
+    """
+    files: dict[Path, list[Path]] = defaultdict(list)
+    for path in _not_of_conda(prefix, packages):
+        found: dict[str, str] = {}
+        _sort_in(path, found, {})
+        for file in (Distribution.at(path).files or ()) if found else ():
+            place = Path(os.path.normpath(path.parent / file))
+            if place.is_relative_to(prefix):
+                files[path.parent].append(place)
+    return files
+
+
+def _not_of_conda(prefix: Path, packages: Iterable[Record]) -> Iterator[Path]:
+    """Find what no conda package has put into site-packages."""
     owned = {
         file.partition(ending)[0] + ending
         for record in packages
@@ -50,22 +76,20 @@ def pip_packages(
         for ending in INFO
         if ending in file
     }
-    found: dict[str, str] = {}
-    local: dict[str, str] = {}
     names = (path.name for path in (prefix / "conda-meta").iterdir())
     for site in site_packages(prefix, names):
         for path in sorted(site.iterdir()):
             if path.suffix not in INFO or path.relative_to(prefix).as_posix() in owned:
                 continue
-            if path.suffix == ".egg-link":
-                local[normalized(path.stem)] = "an editable install"
-            elif not path.name.startswith("~"):  # what an uninstall could not remove
-                _sort_in(path, found, local)
-    return found, local
+            if not path.name.startswith("~"):  # what an uninstall could not remove
+                yield path
 
 
 def _sort_in(path: Path, found: dict[str, str], local: dict[str, str]) -> None:
     """Read the metadata of one distribution; without any, it is none."""
+    if path.suffix == ".egg-link":
+        local[normalized(path.stem)] = "an editable install"
+        return
     dist = Distribution.at(path)
     try:
         metadata: Any = dist.metadata
