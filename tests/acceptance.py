@@ -46,7 +46,7 @@ def sync_nothing(machine: Machine, s3: S3Server, *arguments: str | Path) -> None
     """Run our command, and see that it has nothing to do."""
     before = stamps(machine)
     s3.requests.clear()
-    said = machine.sync(*arguments)
+    said = machine.sync_here(*arguments)
     assert s3.counts() == NOTHING_TO_DO, said.stdout
     assert " in step" in said.stdout
     assert said.stdout.count("\n") == 1, said.stdout
