@@ -48,7 +48,7 @@ def a(machine: Build, original: Machine, bucket: str) -> Machine:
     a = machine("a")
     plant(original, "api", a)
     plant(original, "libs", a)
-    a.sync(bucket)
+    a.sync_here(bucket)
     return a
 
 
@@ -58,9 +58,9 @@ def b(machine: Build, original: Machine, a: Machine, bucket: str) -> Machine:
     b = machine("b")
     plant(original, "api", b)
     plant(original, "libs", b)
-    b.sync(bucket)
+    b.sync_here(bucket)
     a.set_variables("libs", WHO="a")
-    a.sync(bucket)
+    a.sync_here(bucket)
     return b
 
 

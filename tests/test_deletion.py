@@ -51,8 +51,8 @@ def pair(original: Machine, machine: Build, bucket: str) -> Pair:
     """Two machines in step, each with four environments."""
     a, b = machine("a"), machine("b")
     spread(original, NAMES, a, b)
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     return a, b
 
 
@@ -108,7 +108,7 @@ def test_what_was_changed_or_is_only_missing_does_not_go(
     a, b = pair
     drop(a, "api", "web")
     write_variables(b.prefix("api"), {"NAME": "changed before"})
-    b.sync(bucket)
+    b.sync_here(bucket)
     s3.client.delete_object(Bucket=bucket, Key="db.yml")
     said = sync_json(a, bucket, "--delete")
     assert actions(said) == {
@@ -241,7 +241,7 @@ def test_frozen_and_active_environments_and_base_are_never_removed(
 ) -> None:
     a, b = pair
     for one in pair:
-        one.sync(bucket, "--include-root-env")
+        one.sync_here(bucket, "--include-root-env")
     folder = ".s3-sync/root/"
     (version,) = (key for key in s3.keys(bucket) if re.match(f"{folder}.*yml", key))
     statement = re.sub(r"\d+T(.*)yml", r"29990101T\1deleted", version)

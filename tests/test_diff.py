@@ -108,8 +108,8 @@ def pair(machine: Build, bucket: str) -> Pair:
     add_record(make_prefix(a.prefix("tiny")), "lib")
     for name in ("ml", "tiny"):
         shutil.copytree(a.prefix(name), b.prefix(name))
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     return a, b
 
 
@@ -157,7 +157,7 @@ def test_a_push_and_a_pull_are_told_by_package(
     # Held back, too.
     lines, document = look(a, s3, bucket, "--diff", "ml", "--pull-only")
     assert (actions(document), indented(lines)) == ({"ml": "hold"}, EDIT)
-    a.sync(bucket)
+    a.sync_here(bucket)
     # And the same where it is going to arrive.
     lines, document = look(b, s3, bucket, "--diff", "ml")
     assert lines[0].startswith("pull  ml  changed in the bucket")
@@ -202,7 +202,7 @@ def test_of_a_conflict_it_is_told_what_the_other_side_has(
     a, b = pair
     write_variables(a.prefix("tiny"), {"WHO": "a"})
     write_variables(b.prefix("tiny"), {"WHO": "b", "ONLY": "b"})
-    a.sync(bucket)
+    a.sync_here(bucket)
     there = ["- variable ONLY b", "~ variable WHO b -> a"]
     here = ["+ variable ONLY b", "~ variable WHO a -> b"]
     for prefer, action, code, told in (
@@ -224,7 +224,7 @@ def test_builds_of_another_platform_are_no_difference(
     prefix = make_prefix(a.prefix("ml"))
     for name in ("lib", "numpy"):
         add_record(prefix, name)
-    a.sync(bucket)
+    a.sync_here(bucket)
     text = bodies(s3, bucket)["ml.yml"].decode()
     text = text.replace("lib=1.0=0", "lib=1.0=h5").replace(
         "numpy=1.0=0", "numpy=2.0=h7"

@@ -43,7 +43,7 @@ def pair(original: Machine, machine: Build, bucket: str) -> Pair:
     a, b = machine("a"), machine("b")
     spread(original, ["ml"], a)
     for one in (a, b):
-        one.sync(bucket)
+        one.sync_here(bucket)
     return a, b
 
 

@@ -63,7 +63,7 @@ def test_an_environment_is_changed_where_it_is_in_whatever_folder(
     for name in b.environments():
         b.set_variables(name, WHERE=name)
     plant(original, "empty", b)
-    b.sync(bucket)
+    b.sync_here(bucket)
     sync_twice(a, s3, bucket)
     for place in (a.envs / "libs", second / "more", project / "env"):
         assert a.variables(place) == {"WHERE": place.name}
@@ -80,7 +80,7 @@ def test_of_two_environments_with_one_name_neither_is_changed_nor_pushed(
     plant(original, "libs", a, b)
     a.create(twin, "lib00=1.0")
     b.set_variables("libs", WHO="b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     there, here = bodies(s3, bucket), (tree(a.prefix("libs")), tree(twin))
     for choice in ((), ("-n", "libs"), ("--prefer", "remote"), ("--prefer", "local")):
         done = a.sync(bucket, *choice, check=False)

@@ -40,7 +40,7 @@ def a(machine: Build, original: Machine, bucket: str) -> Machine:
     """A machine with `libs`, which is in the bucket."""
     a = machine("a")
     plant(original, "libs", a)
-    a.sync(bucket)
+    a.sync_here(bucket)
     return a
 
 

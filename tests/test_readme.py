@@ -51,7 +51,7 @@ def machines(
         found["anna"].create(name, "numpy")
     for one in found.values():
         one.environment["CONDA_PLUGINS_S3_SYNC_LOCATION"] = f"{BUCKET}/team"
-        one.sync()
+        one.sync_here()
     return found
 
 

@@ -33,8 +33,8 @@ def pair(original: Machine, machine: Build, bucket: str) -> Pair:
     """Two machines in step, each with the environment `web`."""
     a, b = machine("a"), machine("b")
     spread(original, ["web"], a, b)
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     return a, b
 
 

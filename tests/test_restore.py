@@ -52,7 +52,7 @@ def a(original: Machine, machine: Build, bucket: str) -> Machine:
     spread(original, ["keep", "ml"], a)
     for who in ("one", "two", "three"):
         write_variables(a.prefix("ml"), {"WHO": who})
-        a.sync(bucket)
+        a.sync_here(bucket)
     return a
 
 
@@ -68,10 +68,10 @@ def test_a_version_is_looked_at_and_comes_back_by_its_lock_as_a_new_one(
 ) -> None:
     a, b = (machine(name, channels=[http_channel.url]) for name in "ab")
     a.create("ml", "lib01=1.0")
-    a.sync(bucket)
+    a.sync_here(bucket)
     a.install("ml", "lib01=1.1")
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     new, old = told = versions(b, bucket, "ml")
     assert new["current"] == ["in the bucket", "here"]
     assert new["difference"] == {
@@ -130,7 +130,7 @@ def test_what_was_not_pushed_is_in_the_history_before_it_is_overwritten(
     a: Machine, machine: Build, s3: S3Server, bucket: str
 ) -> None:
     b = machine("b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     one = versions(a, bucket, "ml")[-1]["version"]
     write_variables(b.prefix("ml"), {"WHO": "nobody knows"})
     file = bodies(s3, bucket)["ml.yml"].decode()
@@ -152,11 +152,11 @@ def test_who_has_lost_a_conflict_comes_back_by_the_command_that_is_told(
     winner: str, a: Machine, machine: Build, s3: S3Server, bucket: str
 ) -> None:
     b = machine("b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     for one, who in ((a, "early"), (b, "late")):
         write_variables(one.prefix("ml"), {"WHO": who})
     before = {"local": content(a, "ml"), "remote": content(b, "ml")}[winner]
-    a.sync(bucket)
+    a.sync_here(bucket)
     said = b.sync(bucket, "--prefer", winner).stdout
     a.sync(bucket)
     assert content(a, "ml") == content(b, "ml") != before

@@ -78,7 +78,7 @@ def test_02_time_zones_do_not_matter(
     c.environment["TZ"] = ZONES["UTC"]
     os.utime(a.history("libs"), ns=(ODD, ODD))
     for one in (a, b, c):
-        one.sync(bucket)
+        one.sync_here(bucket)
         assert stamps(one)["libs"] // 1000 == ODD // 1000
     # A real edit a minute later is newer than the version that has gone round.
     b.install("libs", "lib00=1.0", "lib01=1.0")
@@ -136,8 +136,8 @@ def test_06_the_filter_includes_and_the_rest_is_neither_read_nor_written(
 def test_07_what_was_removed_on_one_machine_goes_on_the_other_and_stays_away(
     a: Machine, b: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     a.remove("libs", "lib01")
     a.sync(bucket)
     sync_twice(b, s3, bucket)
@@ -152,8 +152,8 @@ def test_07_what_was_removed_on_one_machine_goes_on_the_other_and_stays_away(
 def test_08_a_conflict_is_seen_and_nothing_is_lost(
     a: Machine, b: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     a.install("libs", "acty")
     b.install("libs", "postl")
     a.sync(bucket)
@@ -168,8 +168,8 @@ def test_08_a_conflict_is_seen_and_nothing_is_lost(
 def test_09_a_write_that_comes_too_late_overwrites_nothing(
     a: Machine, b: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     a.set_variables("libs", WHO="a")
     b.set_variables("libs", WHO="b")
     held: list[Request] = []
@@ -198,7 +198,7 @@ def test_14_pip_packages_and_variables_count_as_changes(
 ) -> None:
     a = machine("a")
     a.create("py", "python", "pip")
-    a.sync(bucket)
+    a.sync_here(bucket)
     when = a.history("py").stat().st_mtime_ns
     a.pip("py", "install", "hello==1.0")
     assert "push  py  changed here" in sync_twice(a, s3, bucket).stdout
@@ -213,7 +213,7 @@ def test_14_pip_packages_and_variables_count_as_changes(
 def test_17_what_brings_a_removed_or_renamed_environment_back_is_told(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
+    a.sync_here(bucket)
     a.manage("rename", "-n", "libs", "books")
     document = sync_json(a, bucket)
     assert actions(document) == {"books": "push", "libs": "pull"}
@@ -241,7 +241,7 @@ def test_20_what_a_person_asked_for_travels(
 ) -> None:
     a = machine("a")
     a.create("libs", "lib05", "lib01>=1.1")
-    a.sync(bucket)
+    a.sync_here(bucket)
     sync_twice(b, s3, bucket)
     assert len(b.packages("libs")) == 6
     assert requested(b, "libs") == requested(a, "libs")

@@ -142,7 +142,7 @@ def test_13_a_date_that_cannot_be_right_is_not_believed(
     body = f"channels: ['{channel.url}']\ndependencies: [lib00=1.0]"
     put(s3, bucket, "libs.yml", body, **{"conda-env-last-modified": date})
     there = s3.client.head_object(Bucket=bucket, Key="libs.yml")["LastModified"]
-    a.sync(bucket)
+    a.sync_here(bucket)
     assert stamps(a)["libs"] == int(there.timestamp()) * 10**9
     # An edit of ours goes out, which such a date would hold back for ever.
     a.install("libs", "lib00=1.1")
@@ -215,7 +215,7 @@ def test_19_another_platform_gets_what_it_can_and_is_told_the_rest(
     a = machine("a", channels=[channel.url])
     b = machine("b", channels=[channel.url], subdir=there)
     a.create("ml", "lib02=1.1", f"only-{here}")
-    a.sync(bucket)
+    a.sync_here(bucket)
     said = sync_twice(b, s3, bucket).stdout
     assert f"only-{here}" in said
     assert {name: version for name, (version, *_) in b.packages("ml").items()} == {

@@ -106,8 +106,8 @@ def test_edits_arrive_exactly_whatever_the_time_zones(
     for one, zone in zip((a, b), zones, strict=True):
         one.environment["TZ"] = ZONES[zone]
     plant(original, "py", a)
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     before = content(a, "py")
     edit(b)
     edited = content(b, "py")

@@ -43,8 +43,8 @@ def pair(original: Machine, machine: Build, bucket: str) -> tuple[Machine, Machi
     a, b = machine("a"), machine("b")
     for name in original.environments():
         plant(original, name, a, b)
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     return a, b
 
 
@@ -85,7 +85,7 @@ def test_a_conflict_ends_as_preferred_and_the_history_keeps_both_versions(
     early, late = pair
     early.set_variables("api", WHO="early")
     late.set_variables("api", WHO="late")
-    early.sync(bucket)
+    early.sync_here(bucket)
     said = sync_twice(late, s3, bucket, "--prefer", policy).stdout
     assert "api  changed on both sides; " in said
     sync_twice(early, s3, bucket)
@@ -102,7 +102,7 @@ def test_the_newest_wins_even_where_the_other_one_syncs_last(
     early, late = pair
     early.set_variables("api", WHO="early")
     late.set_variables("api", WHO="late")
-    late.sync(bucket)
+    late.sync_here(bucket)
     assert "last changed in the bucket" in sync_twice(early, s3, bucket).stdout
     assert early.variables("api") == {"WHO": "late"}
     assert "WHO: early" in "".join(history(s3, bucket, "api"))
@@ -114,7 +114,7 @@ def test_who_prefers_none_is_left_with_the_conflict_and_told_how_to_end_it(
     a, b = pair
     a.set_variables("api", WHO="a")
     b.set_variables("api", WHO="b")
-    a.sync(bucket)
+    a.sync_here(bucket)
     for _ in range(2):
         done = b.sync(bucket, "--prefer", "none", check=False)
         assert done.returncode == 1
@@ -135,7 +135,7 @@ def test_without_prune_nothing_is_removed_here_and_both_stay_in_step(
     a, b = pair
     a.install("web", "lib00=1.0")
     a.remove("web", "acty")
-    a.sync(bucket)
+    a.sync_here(bucket)
     sync_twice(b, s3, bucket, "--no-prune")
     assert b.packages("web").keys() == {"acty", "lib00"}
     assert requested(b, "web") == ["acty", "lib00=1.0"]
@@ -149,7 +149,7 @@ def test_push_only_and_pull_only_hold_back_the_other_way(
     a, b = pair
     a.set_variables("api", WHO="a")
     b.set_variables("web", WHO="b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     pushed = sync_json(a, bucket, "--push-only")
     assert actions(pushed) == {"api": "push", "web": "hold"}
     assert a.variables("web") == {}
@@ -186,14 +186,14 @@ def test_what_is_not_chosen_is_neither_pushed_nor_pulled_nor_forgotten(
     plant(original, "web", a)
     a.sync(bucket, *choice)
     assert [key for key in s3.keys(bucket) if "api" in key] == []
-    a.sync(bucket)
+    a.sync_here(bucket)
     # In the bucket alone, an environment is chosen by where it would be.
     sync_twice(b, s3, bucket, *choice)
     assert b.environments() == ["web"]
     b.sync(bucket)
     a.set_variables("api", WHO="a")
     b.set_variables("api", WHO="b")
-    a.sync(bucket)
+    a.sync_here(bucket)
     sync_twice(b, s3, bucket, *choice)
     # What both were is still known: a conflict is seen as one.
     assert "changed on both sides" in b.sync(bucket, "-d").stdout

@@ -57,11 +57,11 @@ def test_a_dry_run_tells_everything_and_writes_nothing_anywhere(
     there, here = bodies(s3, bucket), tree(a.root)
     assert a.sync(bucket, "-d").stdout.endswith(": 3 to push\n")
     assert (bodies(s3, bucket), tree(a.root)) == (there, here)
-    a.sync(bucket, "-n", "edited", "-n", "clash")
-    b.sync(bucket)
+    a.sync_here(bucket, "-n", "edited", "-n", "clash")
+    b.sync_here(bucket)
     rename(original, b, "far")
     b.set_variables("clash", WHO="b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     a.set_variables("clash", WHO="a")
     a.set_variables("edited", WHO="a")
     there, here = bodies(s3, bucket), tree(a.root)
@@ -172,7 +172,7 @@ def test_verbose_tells_what_is_in_step_too(
 ) -> None:
     a = machine("a")
     plant(original, "ml", a)
-    a.sync(bucket)
+    a.sync_here(bucket)
     assert a.sync(bucket, "-v").stdout.startswith("nothing  ml  in step")
 
 
@@ -182,7 +182,7 @@ def test_a_run_whose_environments_are_all_gone_is_stopped(
     a = machine("a")
     for name in ("one", "two"):
         rename(original, a, name)
-    a.sync(bucket)
+    a.sync_here(bucket)
     for name in ("one", "two"):
         shutil.rmtree(a.prefix(name))
     there, state = bodies(s3, bucket), tree(a.home / ".conda")
