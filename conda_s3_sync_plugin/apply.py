@@ -159,10 +159,10 @@ class Applier:
         if known in ("", requests) or len(digests) > 1:
             return requests, ()
         try:
-            self._keeper.keep_requests(sight.name, here.export)
+            is_kept = self._keeper.keep_requests(sight.name, here.export)
         except StoreError as error:  # the environment is in step without that
             return known, (f"its lock could not be renewed: {error.summary}",)
-        return requests, ()
+        return requests if is_kept else known, ()
 
     def _push_again(self, step: Step, sight: Sight, here: Here) -> tuple[str, ...]:
         """Push an environment that is as it was the last time, and so was not read."""

@@ -45,10 +45,14 @@ class Keeper:
         self._store.keep(name, document, kind)
         return document
 
-    def keep_requests(self, name: str, export: Export) -> None:
-        """Let its lock ask for what is asked for by now, of the same packages."""
+    def keep_requests(self, name: str, export: Export) -> bool:
+        """Let its lock ask for what is asked for by now, of the same packages.
+
+        Return whether it does.
+        """
         if not self._pull_only:
             self._put_lock(name, export)
+        return not self._pull_only
 
     def _put_lock(self, name: str, export: Export) -> None:
         """Write a lock, in place of one that asks for something else."""

@@ -113,6 +113,14 @@ def test_what_fails_removes_nothing(prefix: Path) -> None:
     assert files(prefix) == before
 
 
+def test_what_pip_says_of_its_files_may_be_damaged(prefix: Path) -> None:
+    record = prefix / SITE / "hello-1.0.dist-info" / "RECORD"
+    record.write_bytes(b"hello.py,sha256=1,many\n\xff")
+    with none_left(prefix):
+        remove_python(prefix)
+    assert "bin/hello" in files(prefix)
+
+
 def test_where_there_is_nothing_nothing_is_looked_for(tmp_path: Path) -> None:
     with none_left(tmp_path / "new"):
         prefix = make_prefix(tmp_path / "new")

@@ -68,6 +68,9 @@ def test_who_only_pulls_or_may_not_write_is_in_step_all_the_same(pair: Pair) -> 
     ask(a, "numpy")
     assert is_quiet(a.sync(direction="pull"))
     assert a.did() == {"save": 1}
+    a.engine.touch("ml")
+    a.sync()
+    assert a.did() == {"put_lock": 1, "save": 1}
 
     def refuse(operation: str, name: str) -> None:
         if operation == "put_lock":

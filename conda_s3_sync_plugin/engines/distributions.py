@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -60,11 +61,19 @@ def pip_files(prefix: Path, packages: Iterable[Record]) -> dict[Path, list[Path]
     for path in _not_of_conda(prefix, packages):
         found: dict[str, str] = {}
         _sort_in(path, found, {})
-        for file in (Distribution.at(path).files or ()) if found else ():
+        for file in _recorded(path) if found else ():
             place = Path(os.path.normpath(path.parent / file))
             if place.is_relative_to(prefix):
                 files[path.parent].append(place)
     return files
+
+
+def _recorded(path: Path) -> Iterable[os.PathLike[str]]:
+    """Return what a distribution says are its files; none, if nobody can read that."""
+    try:
+        return Distribution.at(path).files or ()
+    except (OSError, ValueError, csv.Error):
+        return ()
 
 
 def _not_of_conda(prefix: Path, packages: Iterable[Record]) -> Iterator[Path]:
