@@ -6,13 +6,17 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from acceptance import requested, spec_name
+from acceptance import requested, spec_name, sync_twice
 from machine import Machine
 from usual_channel import make_usual_channel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from make_channel import Channel
     from s3server import S3Server
+
+    Build = Callable[..., Machine]
 
 pytestmark = [pytest.mark.conda, pytest.mark.usefixtures("without_conda")]
 
@@ -124,3 +128,22 @@ def test_conda_does_the_same_to_both(pair: Pair, command: str) -> None:
     versions = {name: version for name, (version, *_) in packages.items()}
     expected = COMMANDS[command]
     assert {name: versions.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("kinds", [("conda", "standalone"), ("standalone", "conda")])
+def test_packages_as_they_were_arrive_with_what_is_asked_for_now(
+    kinds: tuple[str, str], machine: Build, s3: S3Server, bucket: str
+) -> None:
+    a, b = (machine(f"on-{kind}", kind=kind) for kind in kinds)
+    origin = a.with_kind("conda")
+    origin.create("ml", "lib01=1.0")
+    a.sync(bucket)
+    (spec,) = requested(a, "ml")
+    origin.install("ml", "lib00", "acty")
+    a.sync(bucket)
+    origin.remove("ml", "acty")
+    told = sync_twice(a, s3, bucket).stdout
+    assert "push  ml  changed here" in told
+    b.sync(bucket)
+    assert b.packages("ml") == a.packages("ml")
+    assert requested(b, "ml") == ["lib00", spec]
