@@ -121,6 +121,15 @@ def machine(
 
 
 @pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
+    """A machine with the environment `libs`; only to be copied from."""
+    folder = tmp_path_factory.mktemp("original") / "machine"
+    machine = Machine(folder, channels=[channel.url])
+    machine.create("libs", "lib01=1.0")
+    return machine
+
+
+@pytest.fixture(scope="session")
 def without_conda() -> None:
     """For tests that have machines without conda beside others with it."""
     if not PYTHONS["standalone"]:

@@ -28,22 +28,12 @@ from machine import TIMEOUT, Machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from make_channel import Channel
     from s3server import S3Server
 
     Build = Callable[..., Machine]
     Pair = tuple[Machine, Machine]
 
 NAMES = ("api", "db", "ml", "web")
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
-    """A machine with the environment `libs`; only to be copied from."""
-    folder = tmp_path_factory.mktemp("original") / "machine"
-    machine = Machine(folder, channels=[channel.url])
-    machine.create("libs", "lib01=1.0")
-    return machine
 
 
 @pytest.fixture

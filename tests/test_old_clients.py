@@ -11,28 +11,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from acceptance import ZONES, content, history, plant, put, stamps, sync_twice
-from machine import Machine
 
 from conda_s3_sync_plugin.engines.prefix import to_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from machine import Machine
     from make_channel import Channel
     from s3server import Request, S3Server
 
     Build = Callable[..., Machine]
 
 DATE = "conda-env-last-modified"
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
-    """A machine with the environment `libs`; only to be copied from."""
-    folder = tmp_path_factory.mktemp("original") / "machine"
-    machine = Machine(folder, channels=[channel.url])
-    machine.create("libs", "lib01=1.0")
-    return machine
 
 
 @pytest.fixture

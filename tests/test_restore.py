@@ -23,26 +23,16 @@ from acceptance import (
     tree,
 )
 from hand_made import snapshot, write_variables
-from machine import Machine
 from make_channel import this_subdir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from http_channel import HttpChannel
-    from make_channel import Channel
+    from machine import Machine
     from s3server import Request, S3Server
 
     Build = Callable[..., Machine]
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
-    """A machine with the environment `libs`; only to be copied from."""
-    folder = tmp_path_factory.mktemp("original") / "machine"
-    machine = Machine(folder, channels=[channel.url])
-    machine.create("libs", "lib01=1.0")
-    return machine
 
 
 @pytest.fixture

@@ -20,29 +20,19 @@ from acceptance import (
     sync_json,
     sync_twice,
 )
-from machine import Machine
 
 from conda_s3_sync_plugin.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from make_channel import Channel
+    from machine import Machine
     from s3server import Request, S3Server
 
     Build = Callable[..., Machine]
 
 #: A time that is another one as a float of seconds.
 ODD = 1_700_000_000_603_570_999
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
-    """A machine with the environment `libs`; only to be copied from."""
-    folder = tmp_path_factory.mktemp("original") / "machine"
-    machine = Machine(folder, channels=[channel.url])
-    machine.create("libs", "lib01=1.0")
-    return machine
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from acceptance import (
     sync_twice,
 )
 from http_channel import TOKEN
-from machine import Machine
 from make_channel import this_subdir
 from usual_channel import make_usual_channel
 
@@ -26,19 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from http_channel import HttpChannel
+    from machine import Machine
     from make_channel import Channel
     from s3server import S3Server
 
     Build = Callable[..., Machine]
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Machine:
-    """A machine with the environment `libs`; only to be copied from."""
-    folder = tmp_path_factory.mktemp("original") / "machine"
-    machine = Machine(folder, channels=[channel.url])
-    machine.create("libs", "lib01=1.0")
-    return machine
 
 
 @pytest.fixture
