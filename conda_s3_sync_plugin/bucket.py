@@ -15,14 +15,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .exceptions import EnvFileError, StoreError
+from .exceptions import AccessDeniedError, EnvFileError, StoreError
 from .retry import TRIES, pause, unsettled
 from .s3client import connect
 from .s3errors import (
     Operation,
     error_status,
     is_absence,
-    is_denial,
     is_foreign,
     is_missing_bucket,
     translated,
@@ -168,10 +167,8 @@ class Bucket:
         """
         try:
             return self.read(doing, key)
-        except StoreError as error:
-            if is_denial(error.__cause__):
-                return None
-            raise
+        except AccessDeniedError:
+            return None
 
     def head(self, key: str) -> Mapping[str, Any] | None:
         """Return what is known of an object; None: there is none.

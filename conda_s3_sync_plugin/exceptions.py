@@ -5,7 +5,8 @@ S3SyncError                   (a CondaError, where there is a conda)
 │   └── LocationError         BUCKET[/PATH] cannot be read
 ├── SafetyError               a person should look first: exit code 3
 ├── StoreError                S3 refused, or could not be reached
-│   └── RemoteChangedError    somebody else wrote the object first
+│   ├── RemoteChangedError    somebody else wrote the object first
+│   └── AccessDeniedError     it takes a permission that these credentials lack
 ├── EnvFileError              a document from the bucket is not usable
 ├── ConflictError             both sides have changed, and cannot be merged
 ├── EngineError               an environment could not be read, made or changed
@@ -64,6 +65,10 @@ class StoreError(S3SyncError):
 
 class RemoteChangedError(StoreError):
     """Somebody else wrote the object first."""
+
+
+class AccessDeniedError(StoreError):
+    """It takes a permission that these credentials lack."""
 
 
 class EnvFileError(S3SyncError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .exceptions import StoreError
+from .exceptions import AccessDeniedError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -194,11 +194,6 @@ def error_status(error: Exception) -> int:
     return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def is_denial(error: BaseException | None) -> bool:
-    """Tell whether S3 refused for want of a permission."""
-    return error_code(error) in _DENIED.names
-
-
 def is_missing_bucket(error: Exception) -> bool:
     """Tell whether there is no such bucket."""
     return error_code(error) == "NoSuchBucket"
@@ -228,7 +223,8 @@ def _explained(error: Exception, operation: Operation) -> StoreError:
     if code:
         details = [code] if meaning is _OTHER or not said else [code, said]
         why = f"{why} ({': '.join(details)})"
-    return StoreError(
+    kind = AccessDeniedError if meaning is _DENIED else StoreError
+    return kind(
         f"Cannot {operation.doing}: {why}.", hint=meaning.hint.format_map(words)
     )
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .envfile import parse
-from .exceptions import StoreError
+from .exceptions import AccessDeniedError
 from .location import quoted
 from .models import Listed, Scope
 from .observe import Observer, collisions
@@ -119,7 +119,7 @@ class Session:
         Otherwise it would not have been brought back. Who may not list the history is
         not asked.
         """
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(AccessDeniedError):
             history = self.store.history(name)
             if is_gone(history):
                 return self.moment_after(history)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_engine import START
 from fake_machine import (
     LATER,
     NOW,
@@ -23,7 +24,11 @@ from fake_machine import (
     raising,
 )
 
-from conda_s3_sync_plugin.exceptions import SafetyError, StoreError
+from conda_s3_sync_plugin.exceptions import (
+    AccessDeniedError,
+    SafetyError,
+    StoreError,
+)
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
@@ -256,9 +261,24 @@ def test_what_an_old_history_has_lost_is_kept_before_it_goes(pair: Pair) -> None
 def test_who_may_not_list_the_history_can_push_all_the_same(pair: Pair) -> None:
     a, _ = pair
     a.engine.edit("new", {"numpy": "1"})
-    a.before = once("history", raising(StoreError("denied")), times=99)
+    a.before = once("history", raising(AccessDeniedError("denied")), times=99)
     assert actions(a.sync())["new"] == Action.PUSH
     assert a.remote("new") == a.engine.digest("new")
+
+
+def test_where_the_history_cannot_be_reached_nothing_comes_back_as_deleted(
+    pair: Pair,
+) -> None:
+    a, b = pair
+    delete(a)
+    b.sync(delete=True)
+    b.engine.edit("ml", {"numpy": "9"}, at=START)  # before it was deleted
+    b.before = once("history", raising(StoreError("no answer")))
+    assert errors(b.sync(delete=True)) == {"ml": "no answer"}
+    assert a.remote("ml") is None
+    assert actions(b.sync(delete=True))["ml"] == Action.PUSH
+    assert actions(a.sync(delete=True))["ml"] == Action.PULL
+    assert actions(b.sync(delete=True))["ml"] == Action.NOTHING
 
 
 def test_what_cannot_be_stated_is_not_deleted(pair: Pair) -> None:
