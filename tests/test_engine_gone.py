@@ -113,11 +113,14 @@ def test_where_a_mirror_is_dead_the_same_comes_from_where_this_machine_looks(
     file = environment(*export.file.specs, channels=[channel])
     here = make_lab("here", channels=[])
     here.enter(CONDA_CHANNEL_ALIAS=alias, CONDA_REMOTE_MAX_RETRIES="0")
-    notes = here.apply("ml", file, replace(export.lock, packages=packages))
-    assert notes == (
-        "lib00-2.0-h0_0.tar.bz2, lib01-1.1-h1_0.tar.bz2 not to be had any more: "
-        "solved anew",
-    )
+    (note,) = here.apply("ml", file, replace(export.lock, packages=packages))
+    files, _, rest = note.partition(" not to be had any more: ")
+    assert rest == "solved anew"
+    both = {"lib00-2.0-h0_0.tar.bz2", "lib01-1.1-h1_0.tar.bz2"}
+    if here.kind == "rattler":
+        assert set(files.split(", ")) == both
+    else:  # where one has failed, conda may not begin with the other any more
+        assert set(files.split(", ")) <= both
     assert here.export("ml").lock == export.lock
     assert here.requested("ml") == {"lib01": "lib01=1.1"}
     # Where nobody else has them either, it is that which is told.
