@@ -74,10 +74,7 @@ class Venv:
         pip = (self.python, "-m", "pip", "install", "-qq")
         call(*pip, "--upgrade", "pip >=25.1")  # the first to know groups
         ours = f".[{self.extra}]" if self.extra else "."
-        # Beside a conda, nothing writes bytecode later. Elsewhere, what is imported is
-        # compiled then; to compile all the rest takes a third of the time.
-        compiled = "--compile" if self.conda else "--no-compile"
-        call(*pip, compiled, "--editable", ours, "--group", self.group)
+        call(*pip, "--editable", ours, "--group", self.group)
         call(self.python, "-m", "compileall", "-q", PACKAGE)
         if self.conda:
             # Behind our own packages, and only now: pip never saw the conda that was
