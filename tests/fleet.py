@@ -29,7 +29,7 @@ from conda_s3_sync_plugin.exceptions import (
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -140,9 +140,10 @@ class World:
         if (name, digest) not in member.brought:
             member.drafts[name] = digest
 
-    def write(self, name: str, specs: Iterable[str], hours: float) -> None:
+    def write(self, name: str, packages: Mapping[str, str], hours: float) -> None:
         """Overwrite NAME.yml without asking, as another program does."""
         self.advance(seconds=1)
+        specs = [f"{package}={version}" for package, version in packages.items()]
         body = render(name, channels=["fake"], specs=specs).body
         modified = self.clock() + timedelta(hours=hours)
         self.bucket.plant(f"{name}.yml", body, modified)

@@ -132,8 +132,7 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(name=names, packages=packages, hours=hours)
     def write(self, name: str, packages: dict[str, str], hours: float) -> None:
-        specs = [f"{package}={version}" for package, version in packages.items()]
-        self.world.write(name, specs, hours)
+        self.world.write(name, packages, hours)
 
     @rule(name=names, who=members, options=perhaps)
     def delete(self, name: str, who: int, options: dict[str, Any] | None) -> None:
@@ -243,8 +242,7 @@ class Fleet(RuleBasedStateMachine):
         packages: dict[str, str],
         options: dict[str, Any],
     ) -> None:
-        specs = [f"{package}={version}" for package, version in packages.items()]
-        act = partial(self.world.write, name, specs, 0)
+        act = partial(self.world.write, name, packages, 0)
         self.world.race(self.member(who), operation, act, **options)
 
     @rule(who=members)
