@@ -128,7 +128,7 @@ class Applier:
             return ()  # what is remembered may be overwritten: the history comes first
         modified = max(here.version.modified, there.version.modified)
         old = sight.baseline or Baseline("", "", "", "", modified)
-        requests, notes = self._keep_requests(sight, here, there)
+        requests, notes = self._keep_requests(sight.name, old, here, there)
         baseline = replace(
             old,
             local=here.version.digest,
@@ -143,23 +143,21 @@ class Applier:
         return notes
 
     def _keep_requests(
-        self, sight: Sight, here: Here, there: There
+        self, name: str, old: Baseline, here: Here, there: There
     ) -> tuple[str, tuple[str, ...]]:
         """Share what is asked for by now, of packages that are the same as before.
 
         Return what stands for that, and notes.
         """
-        old = sight.baseline
-        known = old.requests if old else ""
+        known = old.requests
         if here.export is None:
             return known, ()
         requests = requests_of(here.export.lock)
-        digests = {here.version.digest, there.version.digest}
-        digests |= {old.local, old.remote} if old else set()
+        digests = {here.version.digest, there.version.digest, old.local, old.remote}
         if known in ("", requests) or len(digests) > 1:
             return requests, ()
         try:
-            is_kept = self._keeper.keep_requests(sight.name, here.export)
+            is_kept = self._keeper.keep_requests(name, here.export)
         except StoreError as error:  # the environment is in step without that
             return known, (f"its lock could not be renewed: {error.summary}",)
         return requests if is_kept else known, ()
