@@ -1,31 +1,23 @@
-"""Observing: which environments take part, and what each side of them is by now."""
+"""Observing: what each side of an environment is by now."""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
-from .exceptions import (
-    EnvFileError,
-    LocalChangedError,
-    S3SyncError,
-    hint_of,
-    summary_of,
-)
-from .location import ROOT, name_problem
+from .exceptions import EnvFileError, LocalChangedError, S3SyncError
+from .location import ROOT
 from .models import LocalEnv, Observation, Unknown, Version
+from .roster import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from .models import Baseline, EnvFile, Export, Listed, RemoteObject, Scope
+    from .models import Baseline, EnvFile, Export, Listed, RemoteObject
     from .protocols import Engine
-
+    from .roster import Roster
 
 log = logging.getLogger(__name__)
 
@@ -110,64 +102,12 @@ class Observer:
     def __init__(
         self,
         engine: Engine,
-        scope: Scope,
+        roster: Roster,
         parse: Callable[[bytes], EnvFile],
         is_deleted: Callable[[str, str], bool],
     ) -> None:
-        self._engine, self._scope, self._parse = engine, scope, parse
+        self._engine, self._roster, self._parse = engine, roster, parse
         self._is_deleted = is_deleted
-        self._prefixes: dict[str, list[Path]] = defaultdict(list)
-        self._left_out: set[str] = set()
-        #: Environments that could never take part, and why.
-        self.warnings: list[str] = []
-        for name, prefix in engine.environments():
-            problem = "" if name == ROOT else name_problem(name)
-            if not self._admits(name, prefix):
-                self._left_out.add(name)
-            elif problem:
-                self.warnings.append(f"{prefix} is left alone: {problem}")
-            else:
-                self._prefixes[name].append(prefix)
-
-    @property
-    def everything(self) -> set[str]:
-        """Return the names of all environments here, whether they take part or not."""
-        return self._left_out | self._prefixes.keys()
-
-    @property
-    def names(self) -> set[str]:
-        """Return the names of the environments here that take part."""
-        return set(self._prefixes)
-
-    def takes_part(self, name: str) -> bool:
-        """Tell whether an environment takes part, or would if it were here."""
-        if name in self._prefixes or name in self._left_out:
-            return name in self._prefixes
-        return self._admits(name, self._place(name))
-
-    def _admits(self, name: str, place: Path | Unknown) -> bool:
-        if name == ROOT and not self._scope.root:
-            return False
-        if self._scope.names and name not in self._scope.names:
-            return False
-        path_filter = self._scope.path_filter
-        if path_filter is None or isinstance(place, Unknown):
-            return True
-        return bool(path_filter.search(os.path.normpath(place)))
-
-    def _place(self, name: str) -> Path | Unknown:
-        """Return the prefix of an environment, or the one that it would get."""
-        prefixes = self._prefixes.get(name, [])
-        if len(prefixes) > 1:
-            places = " and ".join(map(str, prefixes))
-            return Unknown(
-                f"{len(prefixes)} environments have this name: {places}",
-                hint="Rename one of them, or choose one with --path-filter.",
-            )
-        try:
-            return prefixes[0] if prefixes else self._engine.prefix_for(name)
-        except S3SyncError as error:
-            return _unknown(error)
 
     def sight(
         self,
@@ -188,14 +128,14 @@ class Observer:
                 and self._is_deleted(name, baseline.remote)
             )
         except S3SyncError as error:
-            return Sight(name, _unknown(error), None, baseline)
+            return Sight(name, unknown(error), None, baseline)
         except Exception as error:  # a mistake of ours must not stop the others
             log.info("%s cannot be observed", name, exc_info=error)
-            return Sight(name, _unknown(error), None, baseline)
+            return Sight(name, unknown(error), None, baseline)
         return Sight(name, here, there, baseline, deleted)
 
     def _here(self, name: str, baseline: Baseline | None) -> Here | Unknown | None:
-        place = self._place(name)
+        place = self._roster.place(name)
         if isinstance(place, Unknown):
             return place
         try:
@@ -217,7 +157,7 @@ class Observer:
             elsewhere = baseline.elsewhere if baseline else {}
             export = read(self._engine, env, elsewhere)
         except S3SyncError as error:
-            return _unknown(error)
+            return unknown(error)
         # conda's history knows nothing of pip, variables, or what pixi does: where the
         # content has changed without it, some other file has the time of that.
         modified = env.modified
@@ -243,7 +183,7 @@ class Observer:
     ) -> There | Unknown | None:
         if listed is None or isinstance(listed, Unknown):
             return listed
-        if baseline and baseline.etag == listed.etag:
+        if baseline and not is_news(listed, baseline):
             version = Version(baseline.remote, baseline.modified)
             return There(listed.etag, version, None)
         try:
@@ -255,9 +195,16 @@ class Observer:
             reason = f"its file in the bucket is refused: {error.summary}"
             return Unknown(reason, hint=error.hint)
         except S3SyncError as error:
-            return _unknown(error)
+            return unknown(error)
         version = Version(file.digest, remote.modified)
         return There(remote.etag, version, Fetched(remote, file))
+
+
+def is_news(listed: Listed | Unknown, baseline: Baseline | None) -> bool:
+    """Tell whether an object has to be read, because it is not what it was."""
+    if isinstance(listed, Unknown):
+        return False
+    return baseline is None or baseline.etag != listed.etag
 
 
 def read(
@@ -277,20 +224,3 @@ def read(
             hint="Run the command again when that has ended.",
         )
     return export
-
-
-def _unknown(error: Exception) -> Unknown:
-    return Unknown(summary_of(error), hint=hint_of(error))
-
-
-def collisions(names: Iterable[str]) -> dict[str, Unknown]:
-    """Return the names that a file system may take for one another."""
-    twins: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(names):
-        twins[normalize("NFC", name).casefold()].append(name)
-    return {
-        name: Unknown(f"{' and '.join(same)} are the same name for some file systems")
-        for same in twins.values()
-        if len(same) > 1
-        for name in same
-    }

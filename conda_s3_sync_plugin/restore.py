@@ -45,7 +45,7 @@ def restore(
                 "The base environment takes part only if it is asked for.",
                 hint="Use --include-root-env, too.",
             )
-        if not session.observer.takes_part(name):
+        if not session.roster.takes_part(name):
             raise UsageError(
                 f"{name} takes no part in this run.",
                 hint="See -n, --path-filter and --include-root-env.",

@@ -13,7 +13,8 @@ from .envfile import parse
 from .exceptions import AccessDeniedError
 from .location import quoted
 from .models import Listed, Scope
-from .observe import Observer, collisions
+from .observe import Observer
+from .roster import Roster, collisions
 from .timeline import is_deleted, is_gone
 from .versions import SHORT
 
@@ -61,6 +62,7 @@ class Session:
         self._clock = clock
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
+        self.roster: Roster
         self.observer: Observer
         self.memory: Memory
 
@@ -75,9 +77,10 @@ class Session:
         wait = True
         try:
             listing = self.pool.submit(self.store.list)
+            self.roster = Roster(self.engine, self.scope)
             self.observer = Observer(
                 self.engine,
-                self.scope,
+                self.roster,
                 self.parse,
                 self._is_deleted if deletes else lambda name, digest: False,
             )
@@ -147,7 +150,7 @@ class Session:
             listing.environments.get(name),
             lambda: self.store.get(name),
         )
-        present = {name, *self.observer.everything, *listing.environments}
+        present = {name, *self.roster.everything, *listing.environments}
         return replace(sight, here=collisions(present).get(name, sight.here))
 
     def look_again(self, name: str) -> Sight:

@@ -8,7 +8,7 @@ import os
 import socket
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .atomic import replace_file
 from .exceptions import StateError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Raised with each change that older releases would misread.
 STATE_FORMAT: Final = 1
+
+#: A variable that tells what a run starts that it is part of one.
+RUNNING: Final = "S3_SYNC_RUNNING"
 
 #: What reading raises where the file is not what was written: truncated, edited by
 #: hand, nested without end, with times at the edge of the calendar.
@@ -74,16 +77,29 @@ class State:
             file.truncate(0)
             file.write(_me())
             file.flush()
-            yield
+            os.environ[RUNNING] = "1"
+            try:
+                yield
+            finally:
+                del os.environ[RUNNING]
 
     def memory(self, location: str, root: str) -> Memory:
         """Return what is remembered of one location and one conda installation."""
         document = self._load()
         places = document["locations"].setdefault(location, {})
-        # A conda and the command without it may each come through another link.
-        place = os.path.realpath(root)
-        entry = places.setdefault(place, {"conditions": None, "environments": {}})
+        entry = places.setdefault(
+            _place(root), {"conditions": None, "environments": {}}
+        )
         return Memory(self, document, entry)
+
+    def memories(self, root: str) -> dict[str, Memory]:
+        """Return all that is remembered of one conda installation, by location."""
+        document, place = self._load(), _place(root)
+        return {
+            location: Memory(self, document, places[place])
+            for location, places in document["locations"].items()
+            if place in places
+        }
 
     def _load(self) -> dict[str, Any]:
         """Read the file; a lost or broken one means never synchronized: always safe."""
@@ -93,8 +109,7 @@ class State:
             known = document["format"] == STATE_FORMAT
             for places in document["locations"].values() if known else ():
                 for entry in places.values():
-                    for values in entry["environments"].values():
-                        _decode(values)
+                    Memory(self, document, entry)
                     entry["conditions"] and Conditions(entry["conditions"])
         except FileNotFoundError:
             return empty
@@ -127,6 +142,14 @@ class State:
             ) from None
 
 
+class Conflict(NamedTuple):
+    """A conflict that was left as it is."""
+
+    #: Of the environment here, as it was then.
+    stamp: str
+    reason: str
+
+
 class Memory:
     """The baselines of one location and one conda installation."""
 
@@ -136,6 +159,11 @@ class Memory:
         self._state, self._document, self._entry = state, document, entry
         self.baselines: dict[str, Baseline] = {
             name: _decode(values) for name, values in entry["environments"].items()
+        }
+        #: Those that the last run has left.
+        self.conflicts: dict[str, Conflict] = {
+            name: Conflict(*map(_text, values))
+            for name, values in entry.get("conflicts", {}).items()
         }
 
     @property
@@ -151,6 +179,17 @@ class Memory:
             self._entry["conditions"] = conditions and str(conditions)
             self._state._save(self._document)
 
+    def remember_conflict(self, name: str, conflict: Conflict | None) -> None:
+        """Save a conflict that was left, or drop it with None; raise StateError."""
+        if self.conflicts.get(name) == conflict:
+            return
+        if conflict is None:
+            del self.conflicts[name]
+        else:
+            self.conflicts[name] = conflict
+        self._entry["conflicts"] = self.conflicts
+        self._state._save(self._document)
+
     def remember(self, name: str, baseline: Baseline | None) -> None:
         """Save one baseline, or with None drop it, at once; raise StateError."""
         if self.baselines.get(name) == baseline:
@@ -161,6 +200,11 @@ class Memory:
             self.baselines[name] = baseline
             self._entry["environments"][name] = _encode(baseline)
         self._state._save(self._document)
+
+
+def _place(root: str) -> str:
+    # A conda and the command without it may each come through another link.
+    return os.path.realpath(root)
 
 
 def _encode(baseline: Baseline) -> dict[str, Any]:
@@ -186,9 +230,8 @@ def _decode(values: dict[str, Any]) -> Baseline:
     elsewhere = dict(values.get("elsewhere", {}))
     pushes = values.get("pushes", 0)
     prefix, requests = values.get("prefix", ""), values.get("requests", "")
-    every = (*texts, *elsewhere.values(), prefix, requests)
-    if not all(isinstance(text, str) for text in every):
-        raise TypeError(values)
+    for text in (*texts, *elsewhere.values(), prefix, requests):
+        _text(text)
     if not isinstance(pushes, int):
         raise TypeError(pushes)
     local, stamp, remote, etag, when = texts
@@ -199,6 +242,12 @@ def _decode(values: dict[str, Any]) -> Baseline:
     return Baseline(
         local, stamp, remote, etag, moment, elsewhere, pushes, prefix, requests
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _me() -> str:

@@ -18,20 +18,23 @@ from .exceptions import (
 )
 from .location import ROOT
 from .looking import look
-from .models import Listed, Observation, Outcome, Policy, Result, Unknown
-from .observe import Sight, collisions
+from .models import Observation, Outcome, Policy, Result, Unknown
+from .observe import Here, Sight, is_news
 from .plan import plan
 from .renaming import kept_for_partner
+from .roster import collisions
 from .safety import check_deletions, check_sides
+from .state import Conflict
 from .words import REMOVALS, Action, Conditions, Direction, Prefer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from .apply import Job
-    from .models import Baseline, Listing, Step
+    from .models import Listing, Step
     from .protocols import Watcher
     from .session import Session
+    from .state import Memory
 
 log = logging.getLogger(__name__)
 
@@ -114,17 +117,17 @@ class Synchronization:
         return [look(self._session, step, sights[step.name]) for step in planned.steps]
 
     def _plan(self, listing: Listing) -> Plan:
-        observer, memory = self._session.observer, self._session.memory
-        names = {*listing.environments, *memory.baselines, *self._session.scope.names}
-        names = {name for name in names if observer.takes_part(name)}
-        names |= observer.names
+        session, memory = self._session, self._session.memory
+        names = {*listing.environments, *memory.baselines, *session.scope.names}
+        names = {name for name in names if session.roster.takes_part(name)}
+        names |= session.roster.names
         objects = {
-            name: self._session.pool.submit(self._store.get, name)
+            name: session.pool.submit(self._store.get, name)
             for name in names & listing.environments.keys()
-            if _is_news(listing.environments[name], memory.baselines.get(name))
+            if is_news(listing.environments[name], memory.baselines.get(name))
         }
         sights = {
-            name: observer.sight(
+            name: session.observer.sight(
                 name,
                 memory.baselines.get(name),
                 listing.environments.get(name),
@@ -132,7 +135,7 @@ class Synchronization:
             )
             for name in sorted(names)
         }
-        present = observer.everything | listing.environments.keys()
+        present = session.roster.everything | listing.environments.keys()
         for name, reason in collisions(present).items():
             if name in sights:
                 sights[name] = replace(sights[name], here=reason)
@@ -150,7 +153,7 @@ class Synchronization:
 
     def _left_out(self, listing: Listing, names: Collection[str]) -> list[Observation]:
         """Return what else is known, as far as it can be told without a look."""
-        here = self._session.observer.everything
+        here = self._session.roster.everything
         unseen = Unknown("left out")
         return [
             Observation(
@@ -208,6 +211,8 @@ class Synchronization:
             watcher.finish(outcomes[-1])
         with contextlib.suppress(StateError):  # it can be found out again
             memory.remember_conditions(self._store.conditions)
+            for outcome in outcomes:
+                _remember_conflict(memory, outcome, planned.sights[outcome.step.name])
         return outcomes
 
     def _finish(
@@ -246,7 +251,7 @@ class Synchronization:
 
     def _warnings(self, listing: Listing, outcomes: Sequence[Outcome]) -> list[str]:
         refused = {} if self._session.scope.names else listing.refused
-        warnings = self._session.observer.warnings.copy()
+        warnings = self._session.roster.warnings.copy()
         warnings += [f"{key} is left alone: {why}" for key, why in refused.items()]
         warnings += self._skew(outcomes)
         pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
@@ -275,14 +280,15 @@ class Synchronization:
         ]
 
 
+def _remember_conflict(memory: Memory, outcome: Outcome, sight: Sight) -> None:
+    step, here = outcome.step, sight.here
+    if step.action is Action.CONFLICT and isinstance(here, Here):
+        memory.remember_conflict(step.name, Conflict(here.env.stamp, step.reason))
+    elif outcome.is_settled:
+        memory.remember_conflict(step.name, None)
+
+
 def _other_than_planned(name: str) -> RemoteChangedError:
     return RemoteChangedError(
         f"{name} has changed meanwhile.", hint="Run the command again."
     )
-
-
-def _is_news(listed: Listed | Unknown, baseline: Baseline | None) -> bool:
-    """Tell whether an object has to be read, because it is not what it was."""
-    if isinstance(listed, Unknown):
-        return False
-    return baseline is None or baseline.etag != listed.etag

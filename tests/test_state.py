@@ -13,7 +13,7 @@ import pytest
 
 from conda_s3_sync_plugin.exceptions import StateError
 from conda_s3_sync_plugin.models import Baseline
-from conda_s3_sync_plugin.state import STATE_FORMAT, Memory, State
+from conda_s3_sync_plugin.state import STATE_FORMAT, Conflict, Memory, State
 from conda_s3_sync_plugin.words import Conditions
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=timezone.utc)
@@ -77,6 +77,29 @@ def test_an_interrupted_pull_is_known_as_one(folder: Path) -> None:
         "a": True,
         "b": False,
     }
+
+
+def test_a_conflict_is_remembered_until_it_is_settled(folder: Path) -> None:
+    memory = State(folder).memory(*HERE)
+    conflict = Conflict("stamp", "changed on both sides")
+    memory.remember_conflict("a", conflict)
+    memory.remember_conflict("b", Conflict("other", "never in step"))
+    memory.remember_conflict("b", None)
+    assert State(folder).memory(*HERE).conflicts == memory.conflicts == {"a": conflict}
+    memory.remember_conflict("a", None)
+    memory.remember_conflict("never", None)
+    assert State(folder).memory(*HERE).conflicts == {}
+
+
+def test_all_locations_of_a_root_are_found(folder: Path) -> None:
+    state = State(folder)
+    assert state.memories(HERE[1]) == {}
+    remember(folder, HERE, a=IN_STEP)
+    for other in OTHERS.values():
+        remember(folder, other, a=BEGUN)
+    found = State(folder).memories(HERE[1])
+    assert found.keys() == {HERE[0], OTHERS["location"][0], OTHERS["server"][0]}
+    assert found[HERE[0]].baselines == {"a": IN_STEP}
 
 
 def test_times_come_back_in_utc(folder: Path) -> None:
