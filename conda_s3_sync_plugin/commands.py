@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .chronicle import document, read_chronicle, write
+from .deadline import DeadlineStore
 from .engines.privacy import without_credentials
 from .exceptions import StoreError, UsageError
 from .restore import restore
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from .models import Result, Step
     from .options import Options, Surroundings
-    from .protocols import Engine, Watcher
+    from .protocols import Engine, Store, Watcher
 
 
 def begin(
@@ -37,16 +38,9 @@ def begin(
             f"{options.location} cannot be reached: this run is to stay offline.",
             hint="Run it again without --offline, CONDA_OFFLINE or `offline: true`.",
         )
-    store = S3Store(
-        options.location,
-        profile=options.profile or None,
-        region=options.region or None,
-        endpoint_url=options.endpoint_url or None,
-        pushed_by=socket.gethostname() if options.record_host else "",
-    )
     session = Session(
         make_engine(options),
-        store,
+        _store(options),
         State(),
         scope=options.scope,
         pip_options=options.pip_options,
@@ -54,6 +48,18 @@ def begin(
         command=_spelled(surroundings.command, options),
     )
     return Commands(session, options, surroundings)
+
+
+def _store(options: Options) -> Store:
+    store = S3Store(
+        options.location,
+        profile=options.profile or None,
+        region=options.region or None,
+        endpoint_url=options.endpoint_url or None,
+        pushed_by=socket.gethostname() if options.record_host else "",
+        quick=bool(options.timeout),
+    )
+    return DeadlineStore(store, options.timeout) if options.timeout else store
 
 
 def _spelled(command: str, options: Options) -> str:

@@ -43,6 +43,8 @@ class Options:
     endpoint_url: str = ""
     #: What of the access was given as a flag, and not as a setting.
     given: frozenset[str] = frozenset()
+    #: Seconds that all of it may wait for the bucket; 0: as long as it takes.
+    timeout: int = 0
     #: What is to be told by package, and not done.
     in_detail: bool = False
     #: An environment whose versions are to be told; empty: none.
@@ -94,7 +96,7 @@ class Options:
             conda_bin=args.conda_bin or "",
             secrets=bool(configured["s3_sync_secret_variables"]),
             pip_options=bool(configured["s3_sync_pip_options"]),
-            keep_versions=_count(configured, "s3_sync_keep_versions"),
+            keep_versions=count(configured, "s3_sync_keep_versions"),
             record_host=bool(configured["s3_sync_record_host"]),
             profile=either("profile", "profile"),
             region=either("region", "region"),
@@ -106,14 +108,15 @@ class Options:
         )
 
 
-def _count(configured: Mapping[str, Any], name: str) -> int:
+def count(configured: Mapping[str, Any], name: str) -> int:
+    """Return a setting that is a number from 0 on; raise UsageError."""
     try:
-        count = int(configured[name])
+        number = int(configured[name])
     except ValueError:
-        count = -1
-    if count < 0:
+        number = -1
+    if number < 0:
         raise UsageError(f"{name} is a number from 0 on, not {configured[name]!r}.")
-    return count
+    return number
 
 
 def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:

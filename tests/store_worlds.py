@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from threading import Lock
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakes import MemoryBucket, MemoryStore
 
+from conda_s3_sync_plugin.deadline import DeadlineStore
 from conda_s3_sync_plugin.location import Location
 from conda_s3_sync_plugin.models import Document
 from conda_s3_sync_plugin.store import S3Store
@@ -40,6 +41,11 @@ def memory_world(path: str) -> World:
     return World(lambda: MemoryStore(bucket, location), bucket.keys, bucket.plant)
 
 
+def in_time(world: World) -> World:
+    """Return the same world, whose stores have a deadline that is far away."""
+    return replace(world, store=lambda: DeadlineStore(world.store(), 300))
+
+
 def s3_world(path: str, s3: S3Server, bucket: str) -> World:
     location = Location(bucket, path)
 
@@ -54,9 +60,11 @@ def s3_world(path: str, s3: S3Server, bucket: str) -> World:
 
 
 def make_world(kind: str, request: pytest.FixtureRequest) -> World:
-    """Make a world with an empty bucket: `memory` or `s3`."""
+    """Make a world with an empty bucket: `memory`, `deadline` over it, or `s3`."""
     if kind == "memory":
         return memory_world("team/a")
+    if kind == "deadline":
+        return in_time(memory_world("team/a"))
     s3: S3Server = request.getfixturevalue("s3")
     one_at_a_time(s3, request.getfixturevalue("monkeypatch"))
     return s3_world("team/a", s3, request.getfixturevalue("bucket"))

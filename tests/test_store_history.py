@@ -31,7 +31,7 @@ FOREIGN = [
 ]
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", "deadline", "s3"])
 def world(request: pytest.FixtureRequest) -> World:
     return make_world(request.param, request)
 
