@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentParser
 from typing import TYPE_CHECKING
 
 from . import __version__
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace, _ArgumentGroup
+    from argparse import Namespace, _ArgumentGroup
     from collections.abc import Callable
 
     from .options import Options, Surroundings
@@ -160,6 +161,13 @@ def _add_looks(looks: _ArgumentGroup) -> None:
         help="make a version the current one again, here and in the bucket; by "
         "default the one before",
     )
+
+
+def no_flags() -> Namespace:
+    """Return what the options are where none is given: the settings decide all."""
+    parser = ArgumentParser(add_help=False)
+    add_options(parser)
+    return parser.parse_args([])
 
 
 def execute(

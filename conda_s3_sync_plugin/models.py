@@ -221,6 +221,8 @@ class Policy:
     prefer: Prefer = Prefer.NEWEST
     direction: Direction = Direction.BOTH
     delete: bool = False
+    #: Nobody has asked for this run: here, nothing goes, and nothing comes back.
+    unasked: bool = False
     #: How far the clock here is ahead of the server's; None: not noticeably.
     ahead: timedelta | None = None
     #: UTC, by the server's clock: nothing was changed after that. None: not known.

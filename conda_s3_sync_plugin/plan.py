@@ -71,6 +71,8 @@ def plan(observations: Iterable[Observation], policy: Policy) -> list[Step]:
         step = _delete(step, seen) if may_go else _create_again(step)
         if seen.is_base and step.row in (10, 12):
             step = replace(step, hint="")  # nobody can be rid of it
+        if policy.unasked:
+            step = _leave_gone(step)
         steps.append(_hold_back(step, policy.direction))
     return pair_renamed(steps, observations)
 
@@ -202,6 +204,18 @@ def _create_again(step: Step) -> Step:
             hint="It goes back because this machine still has it. To be rid of it, "
             f"conda env remove -n {quoted(step.name)}, and run this with --delete.",
         )
+    return step
+
+
+def _leave_gone(step: Step) -> Step:
+    """Let what was removed on one side stay away there, and stay on the other.
+
+    Who has just removed an environment does not expect it back with the same command.
+    """
+    if step.row in (10, 11) and step.action is Action.PULL:
+        return replace(step, action=Action.HOLD, modified=None, hint="")
+    if step.action is Action.DELETE_LOCAL:
+        return replace(step, action=Action.HOLD, hint="")
     return step
 
 

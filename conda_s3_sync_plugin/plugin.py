@@ -15,10 +15,21 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
 
-    from conda.plugins.types import CondaSetting, CondaSubcommand
+    from conda.plugins.types import (
+        CondaHealthCheck,
+        CondaPostCommand,
+        CondaSetting,
+        CondaSubcommand,
+    )
 
     from .options import Options
     from .protocols import Engine
+
+#: Commands that may change environments, as conda's hooks know them.
+CHANGING = {
+    *("create", "install", "update", "remove", "rename"),
+    *("env_create", "env_update", "env_remove", "env_vars"),
+}
 
 #: What `conda.plugins.hookimpl` is, too; this one can be had without importing conda.
 hookimpl = pluggy.HookimplMarker("conda")
@@ -55,6 +66,25 @@ def conda_settings() -> Iterable[CondaSetting]:
                 setting.default, element_type=type(setting.default)
             ),
         )
+
+
+@hookimpl
+def conda_post_commands() -> Iterable[CondaPostCommand]:
+    """Register what follows the commands that may have changed environments."""
+    from conda.plugins.types import CondaPostCommand
+
+    yield CondaPostCommand(name="s3-sync", action=follow, run_for=CHANGING)
+
+
+@hookimpl
+def conda_health_checks() -> Iterable[CondaHealthCheck]:
+    """Register the check that `conda doctor` runs for an environment."""
+    from conda.plugins.types import CondaHealthCheck
+
+    check = CondaHealthCheck(name="s3-sync", action=check_health)
+    if hasattr(check, "summary"):  # from 26.1 on, and no argument before
+        check.summary = "Is the environment in step with the bucket?"
+    yield check
 
 
 def configure_parser(parser: ArgumentParser) -> None:
@@ -100,6 +130,26 @@ def execute(args: Namespace) -> int:
         )
     show_bar = sys.stdout.isatty() and not (surroundings.json or surroundings.quiet)
     return execute(args, surroundings, make_engine, conda_bar if show_bar else None)
+
+
+def follow(command: str) -> None:
+    """Share what a command has changed, if that is set; see `s3_sync_auto`."""
+    from conda.base.context import context
+
+    if context.plugins.s3_sync_auto == "off":
+        return
+    try:
+        from .autosync import follow
+    except ImportError:  # the command has just removed us, or put another release here
+        return
+    follow(make_engine)
+
+
+def check_health(prefix: str, verbose: bool) -> None:
+    """Tell how an environment stands, from what is remembered; see `conda doctor`."""
+    from .health import check
+
+    check(prefix, verbose=bool(verbose))
 
 
 def make_engine(options: Options) -> Engine:

@@ -81,6 +81,19 @@ SETTINGS: Final = (
         True,
         "Whether the name of this machine is written beside what it pushes.",
     ),
+    Setting(
+        "s3_sync_auto",
+        "off",
+        "What follows each conda command that changes environments: `push` them, or "
+        "`sync`, which also pulls what changed in the bucket alone. Needs "
+        "s3_sync_location; decides no conflict, and removes nothing here.",
+        ("off", "push", "sync"),
+    ),
+    Setting(
+        "s3_sync_auto_timeout",
+        3,
+        "How many seconds that may wait for the bucket, altogether; 0: any.",
+    ),
     Setting("s3_sync_profile", "", "Profile of the AWS configuration to use."),
     Setting("s3_sync_region", "", "Region of the bucket."),
     Setting("s3_sync_endpoint_url", "", "URL of an S3 server that is not Amazon's."),

@@ -190,6 +190,7 @@ def test_choices_are_those_of_the_plan() -> None:
     assert choices == {
         "s3_sync_prefer": tuple(map(str, Prefer)),
         "s3_sync_direction": tuple(map(str, Direction)),
+        "s3_sync_auto": ("off", "push", "sync"),
     }
     for setting in SETTINGS:
         assert not setting.choices or setting.default in setting.choices

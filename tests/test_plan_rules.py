@@ -45,6 +45,20 @@ def test_nothing_is_deleted_unless_asked_for() -> None:
         assert case.policy.delete or decide(case).action not in deletions
 
 
+def test_what_nobody_has_asked_for_brings_nothing_back_and_removes_nothing() -> None:
+    held = set()
+    for case in CASES:
+        step = decide(case)
+        unasked = decide(replace(case, policy=replace(case.policy, unasked=True)))
+        comes_back = step.action is Action.PULL and step.row in (10, 11)
+        if comes_back or step.action is Action.DELETE_LOCAL:
+            assert unasked.action is Action.HOLD
+            held.add(step.row)
+        else:
+            assert unasked.action is step.action
+    assert held == {10, 11, 12}
+
+
 @pytest.mark.parametrize(
     ("direction", "ways"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from .solve import CondaSpec, solve, solve_addition
 from .transaction import guarded, mirror, relink, requested_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from .prefix import Record
@@ -36,6 +37,17 @@ def use_installation(path: str) -> None:
     # CONDA_ROOT is where conda looks for the `.condarc` of an installation.
     os.environ.update(CONDA_ROOT=str(root), CONDA_ROOT_PREFIX=str(root))
     reset_context(argparse_args=context._argparse_args)
+
+
+@contextlib.contextmanager
+def without_flags() -> Iterator[None]:
+    """Let conda forget the flags of its command, such as --no-deps or a channel."""
+    flags = context._argparse_args
+    reset_context()
+    try:
+        yield
+    finally:
+        reset_context(argparse_args=flags)
 
 
 class CondaEngine(AbstractEngine[PackageRecord, CondaSpec]):
