@@ -37,7 +37,7 @@ def sync_twice(
 
     Nothing: one request, and one line.
     """
-    first = machine.sync(*arguments)
+    first = machine.sync_here(*arguments)
     sync_nothing(machine, s3, *arguments)
     return first
 
@@ -56,7 +56,7 @@ def sync_nothing(machine: Machine, s3: S3Server, *arguments: str | Path) -> None
 
 def sync_json(machine: Machine, *arguments: str | Path, code: int = 0) -> Any:
     """Run our command with --json; return the one document that is on stdout."""
-    done = machine.sync(*arguments, "--json", check=False)
+    done = machine.sync_here(*arguments, "--json", check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)
 

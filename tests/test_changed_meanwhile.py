@@ -83,7 +83,7 @@ def test_what_changes_right_before_it_is_pulled_is_a_conflict_and_is_kept(
 ) -> None:
     # By then it was observed, and the pull has been decided.
     s3.before = when("GET", ".s3-sync/libs/", lambda: b.install("libs", "acty"))
-    said = b.sync(bucket).stdout
+    said = b.sync_here(bucket).stdout
     s3.before = None
     assert "push  libs  changed on both sides; last changed here" in said
     assert "acty" in b.packages("libs")
@@ -105,7 +105,7 @@ def test_what_changes_all_the_time_is_left_alone_and_the_next_run_goes_on(
         lambda: b.set_variables("libs", WHO=f"b{next(numbers)}"),
         times=9,
     )
-    done = b.sync(bucket, "--prefer", "remote", check=False)
+    done = b.sync_here(bucket, "--prefer", "remote", check=False)
     s3.before = None
     assert done.returncode == 1
     assert f"{b.prefix('libs')} has just been changed by another program" in done.stderr
@@ -125,7 +125,7 @@ def test_what_changes_while_it_is_pushed_is_pushed_by_the_next_run(
 ) -> None:
     a.set_variables("libs", WHO="early")
     s3.before = when("PUT", "libs.yml", lambda: a.install("libs", "acty"))
-    assert "push  libs  changed here" in a.sync(bucket).stdout
+    assert "push  libs  changed here" in a.sync_here(bucket).stdout
     s3.before = None
     first = bodies(s3, bucket)["libs.yml"]
     assert b"WHO: early" in first
@@ -205,13 +205,13 @@ def test_what_conda_has_half_changed_is_neither_pushed_nor_pulled(
     channel = channel_of(tmp_path / "channel", f"cat {gate}")
     a = machine("a", channels=[channel.url])
     a.create("libs", "lib=1.0")
-    a.sync(bucket)
+    a.sync_here(bucket)
     other = a.with_kind(kind)
     with waiting_at(gate, lambda: a.install("libs", "lib=2.0", "odd")):
         assert a.packages("libs") == {}
         for preferred in ("local", "remote"):
             there = bodies(s3, bucket)
-            done = other.sync(bucket, "--prefer", preferred, check=False)
+            done = other.sync_here(bucket, "--prefer", preferred, check=False)
             assert done.returncode == 1
             assert "libs is being changed by conda" in done.stderr
             assert "1 skipped" in done.stdout
@@ -231,10 +231,10 @@ def test_a_pull_that_is_killed_half_way_is_made_whole_by_the_next_run(
     channel = channel_of(tmp_path / "channel", script)
     b = machine("b", channels=[channel.url])
     b.create("libs", "lib=1.0")
-    b.sync(bucket)
+    b.sync_here(bucket)
     file = f"channels: ['{channel.url}']\ndependencies: [lib=2.0, odd]"
     put(s3, bucket, "libs.yml", file)
-    assert b.sync(bucket, check=False).returncode == -signal.SIGKILL
+    assert b.sync_here(bucket, check=False).returncode == -signal.SIGKILL
     assert b.packages("libs") == {}
     assert "pull  libs  a pull was broken off" in sync_twice(b, s3, bucket).stdout
     assert b.packages("libs").keys() == {"lib", "odd"}

@@ -83,9 +83,9 @@ def test_what_is_removed_on_one_machine_goes_everywhere_and_one_command_brings_i
     assert history(s3, bucket, "api") == versions
 
     command = bring_back(b, told)
-    assert "restore  api" in b.sync(*command).stdout
+    assert "restore  api" in b.sync_here(*command).stdout
     there = bodies(s3, bucket)
-    assert b.sync(*command).stdout.endswith(": 1 in step\n")
+    assert b.sync_here(*command).stdout.endswith(": 1 in step\n")
     assert actions(sync_json(b, bucket))["api"] == "nothing"
     assert bodies(s3, bucket) == there
     assert "pull  api" in sync_twice(a, s3, bucket, "--delete").stdout
@@ -126,10 +126,10 @@ def test_more_than_half_stops_before_anything_is_touched_unless_forced(
     a, b = pair
     drop(a, "api", "db", "web")
     stops(a, s3, bucket, "3 of 4 known environments would be deleted (api, db, web)")
-    assert "3 to remove from the bucket" in a.sync(bucket, "--delete", "-d").stdout
-    said = a.sync(bucket, "--delete", "--force").stdout
+    assert "3 to remove from the bucket" in a.sync_here(bucket, "--delete", "-d").stdout
+    said = a.sync_here(bucket, "--delete", "--force").stdout
     assert said.endswith(": 3 removed from the bucket, 1 in step\n")
-    assert b.sync(bucket, "--delete", check=False).returncode == 3
+    assert b.sync_here(bucket, "--delete", check=False).returncode == 3
     assert b.environments() == list(NAMES)
     chosen = ("-n", "api", "-n", "db", "--delete")
     assert set(actions(sync_json(b, bucket, *chosen)).values()) == {"delete-local"}
@@ -152,7 +152,7 @@ def test_one_side_that_is_suddenly_empty_stops_the_run(
         where = f"s3://{bucket} at {s3.endpoint}"
     stops(a, s3, bucket, f"All 4 known environments are gone from {where}")
     stops(a, s3, bucket, "All 4 known environments are gone", "-n", "api")
-    said = a.sync(bucket, "--delete", "--dry-run", "--force").stdout
+    said = a.sync_here(bucket, "--delete", "--dry-run", "--force").stdout
     assert said.endswith(" from the bucket\n" if side == "here" else ": 4 to push\n")
 
 
@@ -163,7 +163,7 @@ def stops(
     memory = machine.home / ".conda" / "s3-sync" / "baselines.json"
     there, here = bodies(s3, bucket), tree(machine.envs)
     remembered = memory.read_bytes()
-    done = machine.sync(bucket, "--delete", *arguments, check=False)
+    done = machine.sync_here(bucket, "--delete", *arguments, check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert why in done.stderr
     assert "; nothing was done." in done.stderr
@@ -183,9 +183,9 @@ def test_what_goes_here_goes_only_with_a_yes(
     a, b = pair
     del b.environment["CONDA_ALWAYS_YES"]
     drop(a, "api", "web")
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
     # Nobody is there to ask.
-    done = b.sync(bucket, "--delete", check=False)
+    done = b.sync_here(bucket, "--delete", check=False)
     assert done.returncode == 1
     assert "skip  api  removed from the bucket, and not confirmed" in done.stderr
     assert "-y removes it here" in done.stderr
@@ -238,7 +238,7 @@ def test_frozen_and_active_environments_and_base_are_never_removed(
     put(s3, bucket, statement, "whoever says so")
     s3.client.delete_object(Bucket=bucket, Key="root.yml")
     drop(a, "api", "web")
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
     (b.prefix("api") / "conda-meta" / "frozen").touch()
     b.environment["CONDA_PREFIX"] = str(b.prefix("web"))
     before = tree(b.envs)
@@ -272,9 +272,9 @@ def test_without_the_flag_it_comes_back_and_either_direction_may_hold_it(
     said = sync_json(a, bucket, "--delete", "--pull-only")
     assert actions(said)["api"] == "hold"
     assert bodies(s3, bucket) == there
-    a.sync(bucket, "--delete", "--push-only")
+    a.sync_here(bucket, "--delete", "--push-only")
     assert objects(s3, bucket) == ["db", "ml", "web"]
-    said = b.sync(bucket, "--delete", "--push-only").stdout
+    said = b.sync_here(bucket, "--delete", "--push-only").stdout
     assert "hold  api  removed from the bucket (--push-only)" in said
     assert "1 held back, 3 in step" in said
     assert b.environments() == list(NAMES)
@@ -289,7 +289,7 @@ def test_without_the_flag_it_comes_back_and_either_direction_may_hold_it(
     sync_twice(a, s3, bucket, "--delete")
     assert contents(a) == contents(b)
     drop(b, "api")
-    b.sync(bucket, "--delete")
+    b.sync_here(bucket, "--delete")
     assert actions(sync_json(a, bucket, "--delete", "--pull-only"))["api"] == (
         "delete-local"
     )

@@ -70,15 +70,15 @@ def stranger(machine: Build, both_platforms: Channel) -> Machine:
 def test_what_was_only_made_here_is_kept_and_the_original_comes_back(
     way: str, a: Machine, stranger: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
+    a.sync_here(bucket)
     # Who only pulls does not share what the solver has made of it.
-    stranger.sync(bucket, way)
+    stranger.sync_here(bucket, way)
     assert stranger.packages("libs").keys() == {"lib"}
     count = {"--pull-only": 1, "--delete": 2}[way]
     assert len(history(s3, bucket, "libs")) == count
     before = content(a, "libs")
     a.remove("libs")
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
     said = sync_twice(stranger, s3, bucket, "--delete").stdout
     assert stranger.environments() == ["keep"]
     versions = history(s3, bucket, "libs")
@@ -95,7 +95,7 @@ def test_what_was_only_made_here_is_kept_and_the_original_comes_back(
 def test_a_file_that_no_history_has_is_kept_before_it_is_deleted(
     a: Machine, both_platforms: Channel, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
+    a.sync_here(bucket)
     text = f"channels: ['{both_platforms.url}']\ndependencies: [lib]  # by hand\n"
     put(s3, bucket, "hand.yml", text)
     # Who only pulls writes nothing about it.
@@ -105,14 +105,14 @@ def test_a_file_that_no_history_has_is_kept_before_it_is_deleted(
     assert actions(sync_json(a, bucket, "--delete"))["hand"] == "delete-remote"
     assert history(s3, bucket, "hand") == [text]
     assert "hand.yml" not in s3.keys(bucket)
-    a.sync(bucket, "--restore", "hand")
+    a.sync_here(bucket, "--restore", "hand")
     assert a.packages("hand").keys() == {"lib"}
 
 
 def test_a_deletion_that_fails_half_way_is_stated_once(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    a.sync(bucket)
+    a.sync_here(bucket)
     a.remove("libs")
 
     def denied(request: Request) -> tuple[int, str] | None:

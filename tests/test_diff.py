@@ -120,7 +120,7 @@ def look(
     there, here = s3.keys(bucket), bodies(s3, bucket)
     before = tree(machine.root)
     s3.requests.clear()
-    done = machine.sync(bucket, *arguments, check=False)
+    done = machine.sync_here(bucket, *arguments, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     document = sync_json(machine, bucket, *arguments, code=code)
     assert {"PUT", "DELETE", "POST"}.isdisjoint(s3.counts())
@@ -186,7 +186,7 @@ def test_what_is_new_and_what_goes_is_told_as_a_whole(
     assert found["new"]["conda"] == [{"name": "lib", "old": None, "new": "3.0"}]
     assert found["tiny"]["conda"] == [{"name": "lib", "old": "1.0", "new": None}]
     assert found["new"]["channels"] is None
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
     lines, document = look(b, s3, bucket, "--diff", "--delete")
     assert actions(document)["tiny"] == "delete-local"
     assert indented(lines) == ["+ lib 3.0", "- lib 1.0"]

@@ -52,7 +52,7 @@ def test_changes_of_different_packages_become_one_version(
 ) -> None:
     a, b = pair
     a.install("ml", "lib03=1.0")
-    a.sync(bucket)
+    a.sync_here(bucket)
     b.install("ml", "acty")
     b.remove("ml", "nopy")
     document = sync_json(b, bucket, "--merge")
@@ -76,7 +76,7 @@ def test_changes_of_one_package_are_named_and_nothing_is_done(
 ) -> None:
     a, b = pair
     a.install("ml", "lib01=1.1")
-    a.sync(bucket)
+    a.sync_here(bucket)
     b.install("ml", "lib01=2.0")
     before, ours = bodies(s3, bucket), content(b, "ml")
     for _ in range(2):
@@ -97,13 +97,13 @@ def test_a_clock_that_is_ahead_is_named_and_wins_nothing(
     now = datetime.now(timezone.utc)
     s3.date = format_datetime(now - timedelta(days=2), usegmt=True)
     a.install("ml", "lib03=1.0")
-    said = a.sync(bucket, "-v")
+    said = a.sync_here(bucket, "-v")
     assert "ahead of" in said.stderr
     theirs = f"{now - timedelta(days=2):%Y%m%d}"
     assert any(f"/ml/{theirs}" in key for key in s3.keys(bucket))
     s3.date = None
     b.install("ml", "acty")
-    said = b.sync(bucket)
+    said = b.sync_here(bucket)
     assert "push  ml  changed on both sides" in said.stdout
     assert "ahead" not in said.stderr
 
@@ -119,7 +119,7 @@ def test_old_versions_go_when_there_are_more_than_wanted(
             later = datetime.now(timezone.utc) + timedelta(days=3)
             s3.date = format_datetime(later, usegmt=True)
         write_variables(a.prefix("ml"), {"N": str(number)})
-        a.sync(bucket)
+        a.sync_here(bucket)
         kept = sync_json(b, bucket, "--history", "ml")["versions"]
         assert len(kept) == (number + 2 if number < 3 else 2)
     assert kept[0]["difference"]["variables"] == [{"name": "N", "old": "2", "new": "3"}]

@@ -146,7 +146,7 @@ def test_what_nobody_should_have_written_is_one_line_and_stops_nothing(
         s3.client.put_object(Bucket=bucket, Key=f"{name}.yml", Body=body)
     there = objects(s3, bucket)
     for done in (["push  ours", "pull  good"], []):
-        run = a.sync(bucket, check=False)
+        run = a.sync_here(bucket, check=False)
         assert run.returncode == 1
         lines = run.stderr.splitlines()
         told = [line.split("  ") for line in lines if not line.startswith(" ")]
@@ -196,7 +196,7 @@ def test_keys_that_are_no_names_are_refused_and_named(
         for name, why in NO_NAMES.items():
             assert why in warnings[f"{name}.yml"]
     # No terminal is told to do anything by a key.
-    told = a.sync(bucket, check=False).stderr
+    told = a.sync_here(bucket, check=False).stderr
     assert r"a\x1b[2Jb.yml is left alone" in told
     assert all(sign.isprintable() for sign in told.replace("\n", ""))
     assert a.environments() == ["a" * 128, "good"]

@@ -49,11 +49,11 @@ def test_a_frozen_environment_is_pushed_and_arrives_as_any_other(
     before = snapshot(a.prefix("libs"))
     assert "push  libs" in sync_twice(a, s3, bucket).stdout
     assert snapshot(a.prefix("libs")) == before
-    b.sync(bucket)
+    b.sync_here(bucket)
     assert contents(b) == contents(a) != {}
     # Whoever froze it has changed it all the same.
     write_variables(a.prefix("libs"), {"MODE": "slower"})
-    assert "push  libs" in a.sync(bucket).stdout
+    assert "push  libs" in a.sync_here(bucket).stdout
     sync_twice(b, s3, bucket)
     assert b.variables("libs") == {"MODE": "slower"}
 
@@ -66,7 +66,7 @@ def test_what_is_frozen_is_never_changed_each_run_says_so_and_the_rest_goes_on(
     for name in ("libs", "vars"):
         shutil.copytree(a.prefix("free"), a.prefix(name))
     for one in (a, b):
-        one.sync(bucket)
+        one.sync_here(bucket)
     for name in ("libs", "vars", "base"):
         freeze(b, name)
     before = {name: snapshot(b.prefix(name)) for name in ("libs", "vars")}
@@ -74,7 +74,7 @@ def test_what_is_frozen_is_never_changed_each_run_says_so_and_the_rest_goes_on(
     for name in ("free", "libs"):
         a.install(name, "lib00=1.1")
     write_variables(a.prefix("vars"), {"MODE": "fast"})
-    a.sync(bucket)
+    a.sync_here(bucket)
     root = f"channels: ['{channel.url}']\ndependencies: [lib00=1.0]"
     put(s3, bucket, "root.yml", root)
     there = environments(s3, bucket)
@@ -99,5 +99,5 @@ def test_what_is_frozen_is_never_changed_each_run_says_so_and_the_rest_goes_on(
 
     for name in ("libs", "vars"):
         (b.prefix(name) / "conda-meta" / "frozen").unlink()
-    b.sync(bucket)
+    b.sync_here(bucket)
     assert contents(b) == contents(a)

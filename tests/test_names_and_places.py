@@ -83,13 +83,13 @@ def test_of_two_environments_with_one_name_neither_is_changed_nor_pushed(
     b.sync_here(bucket)
     there, here = bodies(s3, bucket), (tree(a.prefix("libs")), tree(twin))
     for choice in ((), ("-n", "libs"), ("--prefer", "remote"), ("--prefer", "local")):
-        done = a.sync(bucket, *choice, check=False)
+        done = a.sync_here(bucket, *choice, check=False)
         assert done.returncode == 1
         assert f"{a.prefix('libs')} and {twin}" in done.stderr
         assert "Rename one of them, or choose one with --path-filter" in done.stderr
         assert bodies(s3, bucket) == there
         assert (tree(a.prefix("libs")), tree(twin)) == here
-    a.sync(bucket, "--path-filter", "project", "--prefer", "remote")
+    a.sync_here(bucket, "--path-filter", "project", "--prefer", "remote")
     assert a.variables(twin) == {"WHO": "b"}
     assert tree(a.prefix("libs")) == here[0]
 
@@ -128,13 +128,13 @@ def test_a_link_stays_and_what_it_leads_to_is_synchronized(
     assert content(b, "libs") == content(original, "libs")
     b.install("libs", "acty", "lib01=2.0")
     plant(original, "empty", b)
-    b.sync(bucket)
+    b.sync_here(bucket)
     sync_twice(a, s3, bucket)
     assert link.readlink() == leads_to
     assert content(a, place) == content(b, "libs")
     assert a.environments() == ["empty", "libs"]
     a.manage("env", "config", "vars", "set", "-p", place, "WHO=a")
-    assert "push  libs  changed here" in a.sync(bucket).stdout
+    assert "push  libs  changed here" in a.sync_here(bucket).stdout
     keys = [key for key in s3.keys(bucket) if "/" not in key]
     assert keys == ["empty.yml", "libs.yml"]
 

@@ -75,7 +75,7 @@ def test_whatever_overwrites_ours_is_pulled_and_nothing_is_lost(
     a = machine("a")
     for name in WRITTEN:
         shutil.copytree(original.prefix("libs"), a.prefix(name))
-    a.sync(bucket)
+    a.sync_here(bucket)
     theirs = file_of(channel, "lib00=1.0")
     for name, metadata in WRITTEN.items():
         put(s3, bucket, f"{name}.yml", theirs, **metadata)
@@ -101,7 +101,7 @@ def test_what_is_written_while_we_push_is_seen_and_both_are_kept(
             put(s3, bucket, "libs.yml", theirs, **{DATE: "2020-01-01T00:00:00+00:00"})
 
     s3.before = be_faster
-    said = a.sync(bucket).stdout
+    said = a.sync_here(bucket).stdout
     s3.before = None
     assert "push  libs  changed on both sides; last changed here" in said
     b = machine("b")
@@ -120,13 +120,13 @@ def test_what_one_of_ours_has_seen_outlives_all_that_overwrites_it(
         file_of(channel, f"lib00={version}") for version in ("1.0", "1.1", "2.0")
     ]
     put(s3, bucket, "libs.yml", versions[0])
-    b.sync(bucket)
+    b.sync_here(bucket)
     put(s3, bucket, "libs.yml", versions[1])
     # An edit here that loses is kept, and so is what wins.
     a.set_variables("libs", WHO="a")
-    a.sync(bucket, "--prefer", "remote")
+    a.sync_here(bucket, "--prefer", "remote")
     put(s3, bucket, "libs.yml", versions[2])
-    b.sync(bucket)
+    b.sync_here(bucket)
     b.set_variables("libs", WHO="b")
     for one in (b, a):
         sync_twice(one, s3, bucket)

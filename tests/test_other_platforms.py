@@ -119,7 +119,7 @@ def test_what_is_wanted_is_solved_for_and_what_is_given_up_is_told(
     build = build_of(HERE)
     asked = "app=1.1", "lib02=1.1", "ahead", "uneven<2", f"tool=1.0={build}"
     a.create("ml", *asked, f"only-{HERE}")
-    a.sync(bucket)
+    a.sync_here(bucket)
     (entry,) = sync_json(b, bucket)["environments"]
     missing = "is not to be had here:"
     assert {plain(note) for note in entry["notes"]} == {
@@ -135,7 +135,7 @@ def test_what_is_wanted_is_solved_for_and_what_is_given_up_is_told(
     }
     check_platform(b, THERE)
     # The next machine there gets the same, and is told the same, as people read it.
-    told = c.sync(bucket).stdout
+    told = c.sync_here(bucket).stdout
     assert [f"          {note}\n" in told for note in entry["notes"]] == [True] * 5
     assert content(c, "ml") == content(b, "ml")
     before = bodies(s3, bucket)
@@ -170,7 +170,7 @@ def test_the_next_machine_of_that_platform_gets_the_same_without_a_solve(
     c = machine("c", kind=kinds[0], subdir=THERE, **usual)
     a.create("ml", "app=1.0", "lib02=1.1")
     a.set_variables("ml", MODE="fast")
-    a.sync(bucket)
+    a.sync_here(bucket)
     repodata(http_channel)
     assert "notes" not in sync_json(b, bucket)["environments"][0]
     assert repodata(http_channel)
@@ -223,8 +223,8 @@ def test_changes_travel_to_and_fro_and_bring_nothing_of_a_platform_along(
 ) -> None:
     a, b = machine("a", kind=kinds[0]), machine("b", kind=kinds[1], subdir=THERE)
     plant(original, "ml", a)
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     for here, there, edit in ((b, a, add), (a, b, change), (b, a, remove)):
         before = common(here)
         assert common(there) == before
@@ -232,7 +232,7 @@ def test_changes_travel_to_and_fro_and_bring_nothing_of_a_platform_along(
         edited = common(here)
         same = [part for part in edited if edited[part] == before[part]]
         assert same == ["pinned"]
-        here.sync(bucket)
+        here.sync_here(bucket)
         (entry,) = sync_json(there, bucket)["environments"]
         assert entry["action"] == "pull"
         assert "notes" not in entry

@@ -50,8 +50,8 @@ def test_a_renamed_environment_is_neither_solved_for_nor_fetched_again(
 ) -> None:
     a, b = (machine(name, channels=[http_channel.url]) for name in "ab")
     a.create("web", "lib01=1.0")
-    a.sync(bucket)
-    b.sync(bucket)
+    a.sync_here(bucket)
+    b.sync_here(bucket)
     (own,) = locks(s3, bucket, "web")
     other = own.rsplit(".", 2)[0] + ".win-64.json"
     s3.client.put_object(Bucket=bucket, Key=f".s3-sync/web/{other}", Body=b"{}")
@@ -80,12 +80,12 @@ def test_the_old_one_stays_where_the_new_one_cannot_be_made(
 ) -> None:
     a, b = pair
     rename(a, "web", "www")
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
     b.prefix("www").mkdir()
     (b.prefix("www") / "notes.txt").touch()
     before = tree(b.envs)
     for _ in range(2):
-        done = b.sync(bucket, "--delete", check=False)
+        done = b.sync_here(bucket, "--delete", check=False)
         assert done.returncode == 1
         assert "in the way" in done.stderr
         assert "It stays, because www, its new name, could not be" in done.stderr
@@ -125,6 +125,6 @@ def test_without_delete_the_old_name_comes_back_and_it_is_said_how_to_be_rid_of_
     assert "pull  www  renamed from web, changed" in said
     assert f"push  web  missing in the bucket\n           {hint}this" in said
     b.remove("web")
-    b.sync(bucket, "--delete")
+    b.sync_here(bucket, "--delete")
     sync_twice(a, s3, bucket)
     assert a.environments() == b.environments() == ["www"]

@@ -78,7 +78,7 @@ def test_a_version_is_looked_at_and_comes_back_by_its_lock_as_a_new_one(
         assert version["pushed_by"] == socket.gethostname()
         assert version["platform"] == this_subdir()
         assert version["modified"].endswith("+00:00")
-    lines = b.sync(bucket, "--history", "ml").stdout.splitlines()
+    lines = b.sync_here(bucket, "--history", "ml").stdout.splitlines()
     who = rf"\d{{4}}-\d\d-\d\d \d\d:\d\d UTC  {socket.gethostname()}  {this_subdir()}"
     what = [r"~lib01 1\.0->1\.1 \(in the bucket, here\)", r"\+lib00 2\.0  \+lib01 1\.0"]
     for line, version, change in zip(lines[:2], told, what, strict=True):
@@ -87,7 +87,7 @@ def test_a_version_is_looked_at_and_comes_back_by_its_lock_as_a_new_one(
     assert lines[3] == f"To go back: {b.command} {bucket} --restore ml@VERSION"
 
     there, here = bodies(s3, bucket), tree(b.root)
-    said = b.sync(bucket, "--restore", "ml", "--dry-run").stdout
+    said = b.sync_here(bucket, "--restore", "ml", "--dry-run").stdout
     assert f"restore  ml  back to {old['version'][:8]}, of " in said
     assert "~ lib01 1.1 -> 1.0\n" in said
     assert said.endswith(": 1 to restore\n")
@@ -109,7 +109,9 @@ def test_a_version_is_looked_at_and_comes_back_by_its_lock_as_a_new_one(
     assert latest[0]["modified"] > latest[1]["modified"]
     assert [item["current"] for item in latest[1:]] == [[], []]
     there = bodies(s3, bucket)
-    assert "1 in step" in b.sync(bucket, "--restore", f"ml@{old['version']}").stdout
+    assert (
+        "1 in step" in b.sync_here(bucket, "--restore", f"ml@{old['version']}").stdout
+    )
     assert "1 in step" in sync_twice(b, s3, bucket).stdout
     assert bodies(s3, bucket) == there
     assert "pull  ml  changed in the bucket" in sync_twice(a, s3, bucket).stdout
@@ -126,7 +128,7 @@ def test_what_was_not_pushed_is_in_the_history_before_it_is_overwritten(
     file = bodies(s3, bucket)["ml.yml"].decode()
     by_hand = file.replace("three", "a person")
     put(s3, bucket, "ml.yml", by_hand)
-    b.sync(bucket, "--restore", f"ml@{one}")
+    b.sync_here(bucket, "--restore", f"ml@{one}")
     assert b.variables("ml") == {"WHO": "one"}
     found = [re.findall("WHO: (.*)", text)[0] for text in history(s3, bucket, "ml")]
     # What a person has put there is of a whole second: it may seem older than others.
@@ -147,18 +149,18 @@ def test_who_has_lost_a_conflict_comes_back_by_the_command_that_is_told(
         write_variables(one.prefix("ml"), {"WHO": who})
     before = {"local": content(a, "ml"), "remote": content(b, "ml")}[winner]
     a.sync_here(bucket)
-    said = b.sync(bucket, "--prefer", winner).stdout
-    a.sync(bucket)
+    said = b.sync_here(bucket, "--prefer", winner).stdout
+    a.sync_here(bucket)
     assert content(a, "ml") == content(b, "ml") != before
     (look,) = re.findall(r"; see it: (.*)$", said, re.MULTILINE)
     command = bring_back(b, said)
-    told = a.sync(*shlex.split(look.removeprefix(a.command))).stdout
+    told = a.sync_here(*shlex.split(look.removeprefix(a.command))).stdout
     (short,) = re.findall(r"^(\w{8}) .*lost a conflict\)$", told, re.MULTILINE)
     assert command[-1] == f"ml@{short}"
     (loser,) = (item for item in versions(a, bucket, "ml") if item["kind"] == "loser")
     assert loser["version"].startswith(short)
     # On either machine: it was the other one's that has won.
-    assert "restore  ml" in a.sync(*command).stdout
+    assert "restore  ml" in a.sync_here(*command).stdout
     sync_twice(a, s3, bucket)
     sync_twice(b, s3, bucket)
     assert content(a, "ml") == content(b, "ml") == before
@@ -169,7 +171,7 @@ def test_what_is_nowhere_any_more_comes_back_where_s3_tells_little(
 ) -> None:
     before = content(a, "ml")
     a.remove("ml")
-    a.sync(bucket, "--delete")
+    a.sync_here(bucket, "--delete")
 
     def denied(request: Request) -> tuple[int, str] | None:
         """Deny access to what is not there, as S3 does where keys may not be listed."""
@@ -183,12 +185,12 @@ def test_what_is_nowhere_any_more_comes_back_where_s3_tells_little(
     s3.before = denied
     kinds = [item["kind"] for item in versions(a, bucket, "ml")]
     assert kinds == ["deleted", "version", "version", "version"]
-    lines = a.sync(bucket, "--history", "ml").stdout.splitlines()
+    lines = a.sync_here(bucket, "--history", "ml").stdout.splitlines()
     assert lines[0].endswith("  deleted")
     assert ["here" in line or "in the bucket" in line for line in lines[:4]] == [
         False
     ] * 4
-    a.sync(bucket, "--restore", "ml")
+    a.sync_here(bucket, "--restore", "ml")
     assert content(a, "ml") == before
     sync_twice(a, s3, bucket, "--delete")
 
@@ -208,7 +210,7 @@ def test_a_version_that_cannot_be_told_is_wrong_usage(
         "root": "The base environment takes part only if it is asked for.",
     }
     for version, message in cases.items():
-        done = a.sync(bucket, "--restore", version, check=False)
+        done = a.sync_here(bucket, "--restore", version, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         first, second = filter(None, done.stderr.splitlines())
         error = {"type": "UsageError", "message": message}

@@ -107,7 +107,7 @@ class Ear:
         self, machine: Machine, *arguments: str, code: int = 0
     ) -> subprocess.CompletedProcess[str]:
         """Run our command; see that it ends so, and tells no secret."""
-        done = machine.sync(*arguments, check=False)
+        done = machine.sync_here(*arguments, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         assert secrets_in(done.stdout, done.stderr) == []
         assert secrets_in(*map(as_text, self._s3.requests)) == []

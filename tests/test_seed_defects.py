@@ -53,8 +53,8 @@ def test_01_after_a_sync_nothing_is_transferred_until_something_changes(
     a: Machine, b: Machine, s3: S3Server, bucket: str
 ) -> None:
     os.utime(a.history("libs"), ns=(ODD, ODD))
-    a.sync(f"{bucket}/team")
-    b.sync(f"{bucket}/team")
+    a.sync_here(f"{bucket}/team")
+    b.sync_here(f"{bucket}/team")
     for one in (a, b):
         sync_twice(one, s3, f"{bucket}/team")
 
@@ -86,7 +86,7 @@ def test_03_base_is_left_alone_unless_asked(
     a.install("base", "lib00")
     sync_twice(a, s3, bucket)
     assert [key for key in s3.keys(bucket) if "/" not in key] == ["libs.yml"]
-    b.sync(bucket)
+    b.sync_here(bucket)
     assert b.packages("base") == {}
     assert b.environments() == ["libs"]
 
@@ -115,7 +115,7 @@ def test_06_the_filter_includes_and_the_rest_is_neither_read_nor_written(
     old = {"conda-env-last-modified": "2020-01-01T00:00:00+00:00"}
     put(s3, bucket, "libs.yml", "dependencies: [lib01=2.0]", **old)
     before = content(a, "libs")
-    a.sync(bucket, "--path-filter", "envs/web$")
+    a.sync_here(bucket, "--path-filter", "envs/web$")
     assert {"web.yml"} <= {request.key for request in s3.requests}
     assert not [request for request in s3.requests if "libs" in request.key]
     sync_twice(a, s3, bucket, "--path-filter", "envs/web$")
@@ -129,12 +129,12 @@ def test_07_what_was_removed_on_one_machine_goes_on_the_other_and_stays_away(
     a.sync_here(bucket)
     b.sync_here(bucket)
     a.remove("libs", "lib01")
-    a.sync(bucket)
+    a.sync_here(bucket)
     sync_twice(b, s3, bucket)
     # And what came along with it, as conda decides.
     assert b.packages("libs") == a.packages("libs") == {}
     b.install("libs", "acty")
-    b.sync(bucket)
+    b.sync_here(bucket)
     sync_twice(a, s3, bucket)
     assert a.packages("libs").keys() == {"acty"}
 
@@ -146,8 +146,8 @@ def test_08_a_conflict_is_seen_and_nothing_is_lost(
     b.sync_here(bucket)
     a.install("libs", "acty")
     b.install("libs", "postl")
-    a.sync(bucket)
-    said = b.sync(bucket).stdout
+    a.sync_here(bucket)
+    said = b.sync_here(bucket).stdout
     assert "changed on both sides; last changed here" in said
     sync_twice(a, s3, bucket)
     assert content(a, "libs") == content(b, "libs")
@@ -167,10 +167,10 @@ def test_09_a_write_that_comes_too_late_overwrites_nothing(
     def let_the_other_win(request: Request) -> None:
         if request.verb == "PUT" and request.key == "libs.yml" and not held:
             held.append(request)
-            b.sync(bucket)
+            b.sync_here(bucket)
 
     s3.before = let_the_other_win
-    said = a.sync(bucket, "--prefer", "newest").stdout
+    said = a.sync_here(bucket, "--prefer", "newest").stdout
     s3.before = None
     assert (held[0].condition or "").startswith("If-Match: ")
     # The one who came too late has looked again, and has seen that b's is newer.

@@ -116,7 +116,7 @@ def test_who_prefers_none_is_left_with_the_conflict_and_told_how_to_end_it(
     b.set_variables("api", WHO="b")
     a.sync_here(bucket)
     for _ in range(2):
-        done = b.sync(bucket, "--prefer", "none", check=False)
+        done = b.sync_here(bucket, "--prefer", "none", check=False)
         assert done.returncode == 1
         assert "conflict  api  changed on both sides" in done.stderr
         assert "-n api --prefer local" in done.stderr
@@ -161,7 +161,7 @@ def test_push_only_and_pull_only_hold_back_the_other_way(
     assert b.variables("api") == {"WHO": "a"}
     assert s3.keys(bucket) == before
     assert actions(sync_json(b, bucket, "--pull-only"))["api"] == "nothing"
-    said = b.sync(bucket, "--pull-only").stdout
+    said = b.sync_here(bucket, "--pull-only").stdout
     assert "hold  web  changed here" in said
     assert "(--pull-only)" in said
     sync_twice(b, s3, bucket)
@@ -184,19 +184,19 @@ def test_what_is_not_chosen_is_neither_pushed_nor_pulled_nor_forgotten(
     a, b = machine("a"), machine("b")
     plant(original, "api", a)
     plant(original, "web", a)
-    a.sync(bucket, *choice)
+    a.sync_here(bucket, *choice)
     assert [key for key in s3.keys(bucket) if "api" in key] == []
     a.sync_here(bucket)
     # In the bucket alone, an environment is chosen by where it would be.
     sync_twice(b, s3, bucket, *choice)
     assert b.environments() == ["web"]
-    b.sync(bucket)
+    b.sync_here(bucket)
     a.set_variables("api", WHO="a")
     b.set_variables("api", WHO="b")
     a.sync_here(bucket)
     sync_twice(b, s3, bucket, *choice)
     # What both were is still known: a conflict is seen as one.
-    assert "changed on both sides" in b.sync(bucket, "-d").stdout
+    assert "changed on both sides" in b.sync_here(bucket, "-d").stdout
 
 
 def test_several_names_may_be_given_and_unknown_ones_are_told(
@@ -253,7 +253,7 @@ def test_the_environments_of_another_conda_are_synchronized_where_it_is_named(
     sync_twice(b, s3, bucket)
     assert content(b, "api") == content(original, "api")
     b.set_variables("api", WHO="b")
-    b.sync(bucket)
+    b.sync_here(bucket)
     sync_twice(a, s3, bucket, "--conda-bin", other)
     assert '"WHO": "b"' in (other / "envs/api/conda-meta/state").read_text()
     assert a.environments() == ["web"]

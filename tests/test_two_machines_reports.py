@@ -55,7 +55,7 @@ def test_a_dry_run_tells_everything_and_writes_nothing_anywhere(
         rename(original, b, name)
     # Not even on a machine that has never been synchronized.
     there, here = bodies(s3, bucket), tree(a.root)
-    assert a.sync(bucket, "-d").stdout.endswith(": 3 to push\n")
+    assert a.sync_here(bucket, "-d").stdout.endswith(": 3 to push\n")
     assert (bodies(s3, bucket), tree(a.root)) == (there, here)
     a.sync_here(bucket, "-n", "edited", "-n", "clash")
     b.sync_here(bucket)
@@ -67,7 +67,7 @@ def test_a_dry_run_tells_everything_and_writes_nothing_anywhere(
     there, here = bodies(s3, bucket), tree(a.root)
     s3.requests.clear()
     for _ in range(2):
-        lines = a.sync(bucket, "--dry-run").stdout.splitlines()
+        lines = a.sync_here(bucket, "--dry-run").stdout.splitlines()
         assert [line.split()[:2] for line in lines[:-1]] == [
             ["push", "clash"],
             ["push", "edited"],
@@ -121,13 +121,13 @@ def test_environments_that_fail_stop_no_others_and_are_told_apart(
 ) -> None:
     a, b = machine("a"), machine("b")
     rename(original, b, "pulled")
-    b.sync(bucket)
+    b.sync_here(bucket)
     put(s3, bucket, "impossible.yml", f"channels: ['{channel.url}']\n{IMPOSSIBLE}")
     put(s3, bucket, "garbage.yml", "services: {db: {image: postgres}}\n")
     for name in ("broken", "pushed"):
         rename(original, a, name)
     next((a.prefix("broken") / "conda-meta").glob("*.json")).write_text("{")
-    done = a.sync(bucket, check=False)
+    done = a.sync_here(bucket, check=False)
     assert done.returncode == 1
     assert a.environments() == ["broken", "pulled", "pushed"]
     assert "pushed.yml" in s3.keys(bucket)
@@ -159,10 +159,10 @@ def test_quiet_leaves_stdout_empty_and_errors_on_stderr(
 ) -> None:
     a = machine("a")
     plant(original, "ml", a)
-    done = a.sync(bucket, "-q")
+    done = a.sync_here(bucket, "-q")
     assert (done.stdout, done.stderr) == ("", "")
     put(s3, bucket, "garbage.yml", "[]")
-    failed = a.sync(bucket, "-q", check=False)
+    failed = a.sync_here(bucket, "-q", check=False)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.startswith("skip  garbage  its file in the bucket")
 
@@ -173,7 +173,7 @@ def test_verbose_tells_what_is_in_step_too(
     a = machine("a")
     plant(original, "ml", a)
     a.sync_here(bucket)
-    assert a.sync(bucket, "-v").stdout.startswith("nothing  ml  in step")
+    assert a.sync_here(bucket, "-v").stdout.startswith("nothing  ml  in step")
 
 
 def test_a_run_whose_environments_are_all_gone_is_stopped(
@@ -186,7 +186,7 @@ def test_a_run_whose_environments_are_all_gone_is_stopped(
     for name in ("one", "two"):
         shutil.rmtree(a.prefix(name))
     there, state = bodies(s3, bucket), tree(a.home / ".conda")
-    done = a.sync(bucket, check=False)
+    done = a.sync_here(bucket, check=False)
     assert done.returncode == 3
     assert "All 2 known environments are gone from this machine" in done.stderr
     assert "--force" in done.stderr
@@ -217,7 +217,7 @@ def test_a_run_that_cannot_begin_is_told_in_one_document_or_in_two_lines(
     assert document["success"] is False
     assert document["environments"] == []
     assert document["error"]["type"] == kind
-    done = a.sync(*arguments, check=False)
+    done = a.sync_here(*arguments, check=False)
     assert (done.returncode, done.stdout) == (code, "")
     lines = [line for line in done.stderr.splitlines() if line]
     assert lines[0] == complaint(a, document["error"])
@@ -229,10 +229,10 @@ def test_offline_not_one_request_is_made(
 ) -> None:
     a = machine("a")
     for arguments in (["--offline"], ["--offline", "-d"]):
-        done = a.sync(bucket, *arguments, check=False)
+        done = a.sync_here(bucket, *arguments, check=False)
         assert done.returncode == 1
         assert "to stay offline" in done.stderr
     a.write_condarc(offline=True)
-    done = a.sync(bucket, "--json", check=False)
+    done = a.sync_here(bucket, "--json", check=False)
     assert json.loads(done.stdout)["error"]["type"] == "StoreError"
     assert s3.requests == []
