@@ -239,6 +239,20 @@ def test_a_request_that_was_dropped_elsewhere_is_dropped_here(
     assert here.requested("ml") == {"acty": "acty", "lib02": "lib02=1.1"}
 
 
+def test_what_is_asked_for_otherwise_arrives_where_the_packages_are_there_already(
+    make_lab: Callable[..., Lab], exports: Callable[..., Export]
+) -> None:
+    here = make_lab("here")
+    here.make("ml", "lib02=1.1", "lib00")
+    export = exports("lib02", "lib02=1.1")
+    for _ in range(2):
+        apply(here, export)
+        assert here.requested("ml") == {"lib02": "lib02=1.1"}
+        history = here.machine.history("ml").read_bytes()
+    apply(here, export, prune=False)
+    assert here.machine.history("ml").read_bytes() == history
+
+
 def test_a_restore_by_lock_fetches_the_packages_and_nothing_else(
     make_lab: Callable[..., Lab],
     http_channel: HttpChannel,

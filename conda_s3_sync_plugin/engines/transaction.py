@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conda.core.envs_manager import register_env, unregister_env
 from conda.core.link import PrefixSetup, UnlinkLinkTransaction
 from conda.core.prefix_data import PrefixData, delete_prefix_from_linked_data
 from conda.gateways.disk.delete import rm_rf
+from conda.history import History
 from conda.models.enums import NoarchType
 from conda.models.match_spec import MatchSpec
 from conda.models.prefix_graph import PrefixGraph
@@ -21,7 +23,6 @@ from .manners import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from conda.models.records import PackageRecord
 
@@ -134,9 +135,22 @@ def relink(prefix: Path, names: Iterable[str]) -> None:
 
 def _execute(setup: PrefixSetup) -> None:
     transaction = UnlinkLinkTransaction(setup)
-    if not transaction.nothing_to_do:
+    if transaction.nothing_to_do:
+        _note_requests(setup)
+    else:
         transaction.download_and_extract()
         transaction.execute()
+
+
+def _note_requests(setup: PrefixSetup) -> None:
+    """Write down what is asked for otherwise, where packages stay as they are."""
+    have = dict(requested_specs(Path(setup.target_prefix)))
+    want = {spec.name: str(spec) for spec in setup.update_specs}
+    dropped = {spec.name for spec in setup.remove_specs}
+    if dropped & have.keys() or not want.items() <= have.items():
+        history = History(setup.target_prefix)
+        history.update()
+        history.write_specs(setup.remove_specs, setup.update_specs)
 
 
 def _installed(prefix: Path) -> list[PackageRecord]:
@@ -150,8 +164,6 @@ def _requested(prefix: Path) -> set[str]:
 
 def requested_specs(prefix: Path) -> list[tuple[str, str]]:
     """Return what the user has asked conda for in an environment: name, spec."""
-    from conda.history import History
-
     with quiet():
         specs = History(str(prefix)).get_requested_specs_map()
     return [(name, str(spec)) for name, spec in sorted(specs.items())]
