@@ -38,6 +38,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 #: S3's rule for new buckets, and the underscores and capitals of old ones.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
+#: What ends the address of a lock: in a bucket, or as it is exported by hand.
+_LOCK_URL = re.compile(
+    rf"(/{re.escape(ARCHIVE)}/[^/]+/[0-9a-f]{{{DIGITS}}}\.[\w-]+|[/.]s3-sync\.lock)\.json$"
+)
+
 #: Room for the longest history key below a long PATH, and for a file name: in bytes, as
 #: S3 and file systems count.
 _LONGEST_NAME = 128
@@ -114,6 +119,11 @@ class Location:
     def probe_key(self) -> str:
         """Return the key on which it is tried out how a server takes conditions."""
         return f"{self.prefix}{ARCHIVE}/.probe"
+
+
+def is_lock_url(url: str) -> bool:
+    """Tell by its address alone whether something is a lock."""
+    return _LOCK_URL.search(url) is not None
 
 
 def shown(text: str) -> str:

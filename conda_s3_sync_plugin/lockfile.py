@@ -21,6 +21,13 @@ _URL = re.compile(r"(?:https?|ftp|s3|file)://[^\s]+")
 _HASHES = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
 
 
+#: How a lock begins, also one that somebody has laid out anew, or cut off.
+_BEGINNING = re.compile(
+    rb'\s*\{\s*"digest"\s*:\s*"[0-9a-f]{64}"\s*,\s*"(?:elsewhere|format)"\s*:'
+)
+LONGEST_BEGINNING: Final = 200
+
+
 def render_lock(lock: Lock) -> bytes:
     """Write a lock as JSON: the same bytes for the same lock."""
     document = {
@@ -39,14 +46,28 @@ def render_lock(lock: Lock) -> bytes:
 
 def parse_lock(body: bytes, *, digest: str, platform: str) -> Lock:
     """Read the lock of one version for one platform; raise EnvFileError."""
+    lock = lock_in(body)
+    if (lock.digest, lock.platform) != (digest, platform):
+        raise EnvFileError("Its lock belongs to another version or platform.")
+    return lock
+
+
+def begins_lock(beginning: bytes) -> bool:
+    """Tell whether the beginning of a document is that of a lock."""
+    return _BEGINNING.match(beginning) is not None
+
+
+def lock_in(body: bytes) -> Lock:
+    """Read a lock, of whatever version and platform; raise EnvFileError."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise EnvFileError("Its lock is not valid JSON.") from None
     if not isinstance(document, dict) or document.get("format") != LOCK_FORMAT:
         raise EnvFileError("Its lock has a format that this release does not know.")
-    if (document.get("digest"), document.get("platform")) != (digest, platform):
-        raise EnvFileError("Its lock belongs to another version or platform.")
+    digest, platform = document.get("digest"), document.get("platform")
+    if not isinstance(digest, str) or not isinstance(platform, str):
+        raise EnvFileError("Its lock does not say which version and platform it is of.")
     packages = document.get("packages")
     if not isinstance(packages, list) or not all(map(_is_record, packages)):
         raise EnvFileError("Its lock names packages in an unknown way.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from conda.plugins.types import (
+        CondaEnvironmentExporter,
+        CondaEnvironmentSpecifier,
         CondaHealthCheck,
         CondaPostCommand,
         CondaSetting,
@@ -85,6 +87,22 @@ def conda_health_checks() -> Iterable[CondaHealthCheck]:
     if hasattr(check, "summary"):  # from 26.1 on, and no argument before
         check.summary = "Is the environment in step with the bucket?"
     yield check
+
+
+@hookimpl
+def conda_environment_specifiers() -> Iterable[CondaEnvironmentSpecifier]:
+    """Let conda make environments of locks."""
+    from .lockspec import specifier
+
+    yield specifier()
+
+
+@hookimpl
+def conda_environment_exporters() -> Iterable[CondaEnvironmentExporter]:
+    """Let conda export environments as locks."""
+    from .lockspec import exporter
+
+    yield exporter()
 
 
 def configure_parser(parser: ArgumentParser) -> None:

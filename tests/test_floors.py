@@ -97,6 +97,8 @@ FLOORS = {
     "timeline": 3,
     "sync": 3,
     "report": 3,
+    "byhand": 3,
+    "lockspec": 4,
     "cli": 4,
     "commands": 4,
     "autosync": 4,
@@ -117,6 +119,8 @@ GUESTS = {
     "engines.manners": {"conda"},
     "engines.transaction": {"conda"},
     "engines.solve": {"conda"},
+    "byhand": {"conda", "pluggy"},
+    "lockspec": {"conda"},
     "plugin": {"conda", "pluggy"},
     "__main__": {"conda"},
     "condarc": {"yaml"},
@@ -322,6 +326,8 @@ def test_what_runs_on_each_conda_command_loads_nothing_heavy() -> None:
             "(command,) = plugin.conda_subcommands()",
             "command.configure_parser(ArgumentParser(add_help=False))",
             "assert list(plugin.conda_settings())",
+            "assert list(plugin.conda_environment_specifiers())",
+            "assert list(plugin.conda_environment_exporters())",
         )
         == set()
     )

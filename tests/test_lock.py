@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conda_s3_sync_plugin.exceptions import EnvFileError
-from conda_s3_sync_plugin.lockfile import LOCK_FORMAT, parse_lock, render_lock
+from conda_s3_sync_plugin.lockfile import (
+    LOCK_FORMAT,
+    LONGEST_BEGINNING,
+    begins_lock,
+    lock_in,
+    parse_lock,
+    render_lock,
+)
 from conda_s3_sync_plugin.models import Lock
 
 DIGEST = "0123456789ab" * 5 + "cdef"
@@ -70,6 +77,17 @@ def test_the_same_lock_is_the_same_bytes() -> None:
     assert render_lock(again) == render_lock(LOCK)
 
 
+def test_a_lock_is_known_by_its_beginning() -> None:
+    document = json.loads(render_lock(LOCK))
+    former = {key: document[key] for key in document if key != "elsewhere"}
+    for text in (document, former):
+        for indent in (None, 4):
+            body = json.dumps(text, indent=indent).encode()
+            assert begins_lock(body[:LONGEST_BEGINNING])
+    assert not begins_lock(render_lock(LOCK).replace(b'"digest"', b'"other"'))
+    assert not begins_lock(b"")
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -113,6 +131,13 @@ def test_what_is_no_lock_is_refused(body: bytes) -> None:
 def test_a_lock_of_something_else_is_refused(digest: str, platform: str) -> None:
     with pytest.raises(EnvFileError, match="another version or platform"):
         parse_lock(render_lock(LOCK), digest=digest, platform=platform)
+
+
+@pytest.mark.parametrize("changes", [{"digest": None}, {"platform": 1}])
+def test_a_lock_of_nothing_that_it_says_is_refused(changes: dict[str, Any]) -> None:
+    assert lock_in(written()) == LOCK
+    with pytest.raises(EnvFileError, match="which version and platform"):
+        lock_in(written(**changes))
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,11 @@ def _name(requirement: str) -> str:
     return normalized(match[1])
 
 
+def python_in(prefix: Path) -> Path:
+    """Return the python of an environment, there or not."""
+    return prefix / ("python.exe" if os.name == "nt" else "bin/python")
+
+
 def _install(prefix: Path, requirements: Sequence[str], *flags: str) -> None:
     """Install packages; where there are options among them, as pip reads a file."""
     if not any(map(has_option, requirements)):
@@ -215,7 +220,7 @@ def _install(prefix: Path, requirements: Sequence[str], *flags: str) -> None:
 
 def _pip(prefix: Path, *args: str) -> str:
     """Run an environment's own pip, with nothing of the user's python."""
-    python = prefix / ("python.exe" if os.name == "nt" else "bin/python")
+    python = python_in(prefix)
     command = [str(python), "-I", "-m", "pip", *args]
     kept = {key: text for key, text in os.environ.items() if key not in _LEFT_OUT}
     try:
