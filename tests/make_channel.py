@@ -1,7 +1,7 @@
 """Build a conda channel out of the standard library, the same bytes each time.
 
-No build tool, no index tool, no network: packages are .tar.bz2 files, `python` is what
-`python -m venv` makes, and `pip` (or any distribution installed here) is repacked.
+No build tool, no index tool, no network: packages are .tar.bz2 files, and `python` is
+what `python -m venv` makes. `installed` has packages of what is installed here.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ import bz2
 import hashlib
 import io
 import json
-import marshal
 import os
 import platform
-import re
 import sys
 import tarfile
-from importlib.metadata import distribution
-from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from importlib.metadata import Distribution
+    from collections.abc import Iterable, Mapping
 
 
 class Link(NamedTuple):
@@ -123,33 +118,6 @@ class Channel:
             f"lib/{PYTHON}/site-packages/README.txt": b"what conda and pip install\n",
         }
         self.add("python", version, "h0_0_cpython", files=files)
-
-    def add_distribution(self, name: str) -> None:
-        """Add a distribution installed here, such as pip, for the python we run on.
-
-        With its bytecode, which stays valid wherever and whenever it is installed: a
-        pip without it takes twice as long, in each environment anew.
-        """
-        found = distribution(name)
-        files: dict[str, Content] = {}
-        for file in found.files or ():
-            if file.parts[0] == ".." or file.suffix == ".pyc":
-                continue
-            source, path = Path(str(file.locate())), file.as_posix()
-            files[path] = source
-            if file.suffix == ".py":
-                files[cache_from_source(path)] = bytecode(source, path)
-        info = next(PurePosixPath(path).parent for path in files if is_metadata(path))
-        for left_by_pip in ("REQUESTED", "direct_url.json"):
-            files.pop(f"{info}/{left_by_pip}", None)
-        files[f"{info}/INSTALLER"] = b"conda\n"
-        files = {f"lib/{PYTHON}/site-packages/{path}": files[path] for path in files}
-        for command, module in console_scripts(found):
-            script = f'#!/bin/sh\nexec "${{0%/*}}/python" -m {module} "$@"\n'
-            files[f"bin/{command}"] = script.encode()
-        minor = PYTHON.removeprefix("python")
-        depends = [f"python {minor}.*"]
-        self.add(normalized(name), found.version, depends=depends, files=files)
 
     def write_index(self) -> None:
         """Write the repodata.json files, without which there is no channel."""
@@ -271,28 +239,3 @@ def tar_of(members: Mapping[str, Content]) -> bytes:
 def as_json(what: object) -> bytes:
     """Return JSON, always the same for the same."""
     return json.dumps(what, sort_keys=True).encode()
-
-
-def is_metadata(path: str) -> bool:
-    """Tell whether this is the METADATA of an installed distribution."""
-    # Deeper down it is the METADATA of something vendored.
-    return path.endswith(".dist-info/METADATA") and path.count("/") == 1
-
-
-def console_scripts(found: Distribution) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a distribution, each with what `python -m` makes of it."""
-    for entry in found.entry_points:
-        if entry.group == "console_scripts":
-            yield entry.name, entry.module.partition(".")[0]
-
-
-def bytecode(source: Path, path: str) -> bytes:
-    """Return what python makes of a source that will be at this path."""
-    code = compile(source.read_bytes(), path, "exec", dont_inherit=True)
-    unchecked = (1).to_bytes(4, "little")
-    return MAGIC_NUMBER + unchecked + bytes(8) + marshal.dumps(code)
-
-
-def normalized(name: str) -> str:
-    """Return what conda calls a distribution."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from installed import add_distributions
 from make_channel import Channel
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def make_usual_channel(
     if python:
         channel.add_python()
     if pip:
-        channel.add_distribution("pip")
+        add_distributions(channel, "pip")
     add_graph(channel)
     add_oddities(channel)
     channel.add_noarch_python("nopy", "1.0")
