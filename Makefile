@@ -6,6 +6,7 @@
 #   make test CONDA=none         without any
 #   make test PYTHON=python3.12  with this python in the lane without conda
 #   make test-long               the same lanes, with more of what is tried at random
+#   make package                 the conda package, in a channel of its own
 
 # The first python that is new enough and can make a venv; else the first new enough.
 PYTHON ?= $(shell \
@@ -18,10 +19,13 @@ PYTHON ?= $(shell \
 LANES = $(or $(PYTHON),$(error no python3 >=3.10 found: install one, or set PYTHON=PATH)) \
   dev/lanes.py
 
-.PHONY: demo test test-long lint format clean
+.PHONY: demo package test test-long lint format clean
 
 demo:
 	@$(LANES) demo
+
+package:
+	@$(LANES) package
 
 test test-long:
 	@$(LANES) $@ $(ARGS)

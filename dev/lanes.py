@@ -178,6 +178,13 @@ def demo() -> int:
     return run(venv.python, "dev/demo.py", env=lane_environment(venv))
 
 
+def package() -> int:
+    """Build the conda package, which needs no conda."""
+    venv = Venv("package", sys.executable, "package")
+    venv.prepare()
+    return run(venv.python, "dev/package.py", env=lane_environment(venv))
+
+
 def lint() -> int:
     """Check style, format and types; run all three, whatever the first ones say."""
     python = lint_python()
@@ -198,8 +205,8 @@ def format_code() -> int:
 
 def clean() -> int:
     """Remove everything that was made here."""
-    caches = (".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis")
-    for folder in (VENVS, *(ROOT / cache for cache in caches)):
+    made = ("dist", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis")
+    for folder in (VENVS, *(ROOT / name for name in made)):
         shutil.rmtree(folder, ignore_errors=True)
     for part in (PACKAGE, "tests", "dev"):
         for cache in list((ROOT / part).rglob("__pycache__")):
@@ -262,7 +269,13 @@ def main() -> int:
     """Do what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     tests = {"test": test, "test-long": test_long}
-    actions = {"demo": demo, "lint": lint, "format": format_code, "clean": clean}
+    actions = {
+        "demo": demo,
+        "package": package,
+        "lint": lint,
+        "format": format_code,
+        "clean": clean,
+    }
     parser.add_argument("word", choices=(*tests, *actions))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
     options = parser.parse_args()

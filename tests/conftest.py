@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import fcntl
 import functools
 import importlib.util
 import os
+import shutil
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -17,10 +22,10 @@ from usual_channel import make_usual_channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from make_channel import Channel
 
+ROOT = Path(__file__).resolve().parents[1]
 HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 
 
@@ -76,6 +81,45 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Channel:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for `pip install --no-index --find-links`."""
     return make_usual_wheels(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """For what takes long to make: the first process that needs it makes it for all.
+
+    `folder = make_once(name, make)`: `make` fills the folder, which is empty.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # of this run: each process has a folder in it
+
+    def folder_of(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def built(make_once: Callable[..., Path]) -> Path:
+    """A channel of nothing but our own package, as `make package` builds it."""
+
+    def build(folder: Path) -> None:
+        # What was built before is not to be offered any longer.
+        (folder / "noarch").mkdir()
+        (folder / "noarch" / "conda-s3-sync-plugin-0.0.1-pyh0_0.conda").touch()
+        command = [sys.executable, ROOT / "dev" / "package.py", folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return make_once("built", build)
 
 
 @pytest.fixture
