@@ -51,7 +51,7 @@ RATTLER_USER = Path(__file__).with_name("rattler_user.py")
 
 
 class Machine:
-    """A computer without environments, all of it below one folder.
+    """A computer, all of it below one folder; without environments where that is new.
 
     `kind`: "conda" has conda, and this plugin in it; "standalone" has py-rattler alone,
     and the command `conda-s3-sync`.
@@ -78,7 +78,7 @@ class Machine:
         self.environment = self._environment(channels, wheels, endpoint, subdir)
         meta = self.base / "conda-meta"
         for folder in (self.home, meta, self.envs, self.pkgs, self.temporary):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         # This file is what makes a folder an environment, the base included.
         (meta / "history").touch()
 
