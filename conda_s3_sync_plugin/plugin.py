@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+# Early: conda asks for them once more when it has just removed us.
+from .settings import SETTINGS
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
@@ -55,8 +58,6 @@ def conda_settings() -> Iterable[CondaSetting]:
     """Register the settings, so that `conda config` knows them."""
     from conda.common.configuration import PrimitiveParameter
     from conda.plugins.types import CondaSetting
-
-    from .settings import SETTINGS
 
     for setting in SETTINGS:
         # Which values make sense is told by `conda s3-sync` itself: a validation here
