@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from .models import Lock
 
-_REST: Final = "s3-sync-rest-of-lock"
+#: conda calls its hooks in the order of their names: before `s3-sync` shares it.
+_REST: Final = "s3-lock-rest"
 
 _HOOKIMPL = pluggy.HookimplMarker("conda")
 

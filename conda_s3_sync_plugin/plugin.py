@@ -159,7 +159,7 @@ def follow(command: str) -> None:
         return
     try:
         from .autosync import follow
-    except ImportError:  # the command has just removed us, or put another release here
+    except Exception:  # the command has just removed us, or put another release here
         return
     follow(make_engine)
 

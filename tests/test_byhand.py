@@ -7,8 +7,9 @@ import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from acceptance import content
+from acceptance import bodies, content
 from conda_here import HAS_CLASSIC, HAS_CONDA
+from following import set_up, words
 from http_channel import TOKEN
 from machine import Machine
 from make_channel import Channel, this_subdir
@@ -291,3 +292,14 @@ def test_conda_alone_makes_what_was_pushed_of_the_file_that_somebody_has_fetched
     found, expected = content(b, "py"), without_secret(pushed.machine, "py")
     for part in ("packages", "pip", "variables"):
         assert found[part] == expected[part]
+
+
+def test_what_follows_a_command_has_all_of_the_lock(
+    pushed: Pushed, machine: Build, s3: S3Server, bucket: str
+) -> None:
+    b = set_up(machine("b"), bucket, auto_timeout="60")
+    done = b.conda(*CREATE, "mine", "-f", pushed.file)
+    assert words(done, s3) == f"pushed mine to s3://{bucket}/team"
+    text = bodies(s3, bucket)["team/mine.yml"].decode()
+    assert "hello==1.0" in text
+    assert "MODE: fast" in text
