@@ -6,6 +6,7 @@ before `conda s3-sync` itself is called.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -155,8 +156,9 @@ def follow(command: str) -> None:
     """Share what a command has changed, if that is set; see `s3_sync_auto`."""
     from conda.base.context import context
 
-    if context.plugins.s3_sync_auto == "off":
-        return
+    with contextlib.suppress(Exception):  # of a value that is no text, told below
+        if context.plugins.s3_sync_auto == "off":
+            return
     try:
         from .autosync import follow
     except Exception:  # the command has just removed us, or put another release here

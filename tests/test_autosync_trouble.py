@@ -164,6 +164,14 @@ def test_with_a_setting_that_makes_no_sense(
     catches_up(a, s3, bucket)
 
 
+def test_with_a_setting_of_a_wrong_type(a: Machine, s3: S3Server, bucket: str) -> None:
+    del a.environment["CONDA_PLUGINS_S3_SYNC_AUTO"]
+    a.write_condarc(plugins={"s3_sync_auto": ["push"]})
+    assert "Error: " in create(a)  # which one is up to conda
+    a.write_condarc(plugins={"s3_sync_auto": "push"})
+    catches_up(a, s3, bucket)
+
+
 def test_beside_another_run(a: Machine, s3: S3Server, bucket: str) -> None:
     with State(a.home / ".conda" / "s3-sync").locked():
         text = create(a)
