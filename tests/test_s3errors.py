@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import botocore.exceptions
 import pytest
 from botocore.exceptions import ClientError
+from s3server import Cut
 
 from conda_s3_sync_plugin import s3errors
 from conda_s3_sync_plugin.exceptions import StoreError
@@ -164,6 +165,35 @@ def test_signed_out(
     error = failure(store)
     assert "signed in" in error.summary
     assert "aws sso login --profile work" in error.hint
+
+
+#: Errors of a connection that was there -> what is said.
+BROKEN_OFF = {
+    "ConnectionClosedError": "cannot be reached",
+    "ConnectTimeoutError": "does not answer in time",
+    "ReadTimeoutError": "does not answer in time",
+    "SSLError": "certificate",
+    "ProxyConnectionError": "proxy",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_connections_that_fail(name: str) -> None:
+    words = {"endpoint_url": "http://x", "proxy_url": "http://y", "error": "no"}
+    with (
+        pytest.raises(StoreError, match=f"Cannot list: .*{BROKEN_OFF[name]}"),
+        translated(Operation("list", "bucket")),
+    ):
+        raise getattr(botocore.exceptions, name)(**words)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_server_that_hangs_up(s3: S3Server, moment: str) -> None:
+    setattr(s3, moment, lambda _: Cut.AT_ONCE)
+    store = S3Store(Location("bucket"), endpoint_url=s3.endpoint, quick=True)
+    error = failure(store)
+    assert f"{s3.endpoint} cannot be reached" in error.summary
+    assert "network" in error.hint
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://[::1"])
