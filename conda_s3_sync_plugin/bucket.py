@@ -24,6 +24,7 @@ from .s3errors import (
     is_absence,
     is_foreign,
     is_missing_bucket,
+    of_s3,
     translated,
 )
 
@@ -185,7 +186,8 @@ class Bucket:
         404, 409, 412 and 501 are returned for the caller to judge.
         """
         try:
-            return HTTPStatus.OK, self._client.put_object(**request, **condition)
+            answer = self._client.put_object(**request, **condition)
+            return HTTPStatus.OK, of_s3(answer)
         except self._client.exceptions.ClientError as error:
             status = error_status(error)
             if status in _REFUSALS and not is_missing_bucket(error):
@@ -246,7 +248,7 @@ class Bucket:
         self, method: Callable[..., Mapping[str, Any]], key: str
     ) -> Mapping[str, Any] | None:
         try:
-            return method(Bucket=self._location.bucket, Key=key)
+            return of_s3(method(Bucket=self._location.bucket, Key=key))
         except self._client.exceptions.ClientError as error:
             if is_absence(error):
                 return None

@@ -197,6 +197,18 @@ def _answer(error: BaseException | None) -> Mapping[str, Any]:
     return getattr(error, "response", None) or {}
 
 
+def of_s3(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer about an object, unless it is of some other server.
+
+    A network that wants people to sign in says 200 to everything; S3 has an ETag then.
+    """
+    if "ETag" not in answer:
+        from botocore.parsers import ResponseParserError
+
+        raise ResponseParserError("there is no ETag")
+    return answer
+
+
 def is_missing_bucket(error: Exception) -> bool:
     """Tell whether there is no such bucket."""
     return error_code(error) == "NoSuchBucket"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import botocore.exceptions
 import pytest
 from botocore.exceptions import ClientError
+from s3faults import answering, portal
 from s3server import Cut
 
 from conda_s3_sync_plugin import s3errors
@@ -137,6 +138,27 @@ def test_no_s3_server_is_there(s3: S3Server, monkeypatch: pytest.MonkeyPatch) ->
         error = failure(S3Store(Location("bucket"), endpoint_url=s3.endpoint))
         assert said in error.summary
         assert "endpoint" in error.hint
+
+
+def test_no_s3_server_is_there_any_more(s3: S3Server, bucket: str) -> None:
+    store = S3Store(Location(bucket), endpoint_url=s3.endpoint)
+    store.list()
+    store.conditions = Conditions.QUOTED
+    version = Document(b"x", "a" * 64, datetime.now(timezone.utc))
+    for action in (
+        lambda: store.get("e1"),
+        lambda: store.put("e1", version, replaces=None),
+        lambda: store.keep("e1", version),
+        lambda: store.delete("e1", etag="e"),
+    ):
+        with (
+            answering(s3, portal),
+            pytest.raises(
+                StoreError, match=r"environment e1 .*(not those of|out of)"
+            ) as caught,
+        ):
+            action()
+        assert "endpoint URL" in caught.value.hint
 
 
 def test_no_credentials(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
