@@ -169,6 +169,17 @@ _OTHER = _meaning(
 )
 
 
+#: Answers to a conditional write that tell something, other than a plain failure.
+_REFUSALS = frozenset(
+    (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    )
+)
+
+
 @contextmanager
 def translated(operation: Operation) -> Iterator[None]:
     """Turn every error of botocore into a StoreError that names the operation."""
@@ -207,6 +218,14 @@ def of_s3(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 
         raise ResponseParserError("there is no ETag")
     return answer
+
+
+def refusal(error: Exception) -> int:
+    """Return the HTTP status where it tells something; raise any other error."""
+    status = error_status(error)
+    if status in _REFUSALS and not is_missing_bucket(error):
+        return status
+    raise error
 
 
 def is_missing_bucket(error: Exception) -> bool:

@@ -192,6 +192,19 @@ def test_endless_interference(
             write()
 
 
+def test_a_refusal_to_add_what_is_not_there_is_not_believed(
+    s3: S3Server, store: S3Store, bucket: str
+) -> None:
+    s3.before = Once("PUT", lambda: (412, "PreconditionFailed"))
+    store.keep("e1", document("new"))
+    assert len(s3.keys(bucket)) == 1
+    # Again it is there; and who may not look has to believe that.
+    s3.before = Once("HEAD", lambda: (403, "AccessDenied"))
+    for heads in (1, 2):
+        store.keep("e1", document("new"))
+        assert s3.counts() == {"PUT": 2 + heads, "HEAD": 1 + heads}
+
+
 def test_vanished_while_being_replaced(
     s3: S3Server, store: S3Store, bucket: str
 ) -> None:
