@@ -46,7 +46,8 @@ class Member(NamedTuple):
         if whim == "remove":
             return None
         if not prefix.exists():
-            original = self.random.choice(sorted(Path(os.environ[ORIGINALS]).iterdir()))
+            originals = sorted(Path(os.environ[ORIGINALS]).glob("*/conda-meta"))
+            original = self.random.choice(originals).parent
             shutil.copytree(original, prefix, symlinks=True)
             (prefix / "conda-meta" / "history").touch()  # it was made now
         write_variables(prefix, {"MADE": mark})

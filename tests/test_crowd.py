@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from acceptance import NOTHING_TO_DO, bodies
+from conda_here import HAS_CONDA
 from crowd_member import ORIGINALS, PATIENCE
 from lengths import IS_LONG
 from machine import PYTHONS, TIMEOUT
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
     Build = Callable[..., Machine]
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("without_conda")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.rattler,
+    pytest.mark.skipif(HAS_CONDA, reason="no conda takes part: see the lane without"),
+]
 
 MEMBER = Path(__file__).with_name("crowd_member.py")
 

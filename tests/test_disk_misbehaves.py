@@ -175,7 +175,7 @@ DAMAGES = (folder_instead, nowhere, truncated, binary)
 #: What a file is called -> what can be done to it that is noticed.
 FILES: dict[str, tuple[Damage, ...]] = {
     "conda-meta/lib01-*.json": DAMAGES,
-    "conda-meta/history": (folder_instead, nowhere),
+    "conda-meta/history": (nowhere,),
     "conda-meta/state": (folder_instead, truncated, binary),
     "conda-meta/pinned": (folder_instead, binary),
 }
