@@ -417,6 +417,18 @@ def test_a_careless_server_is_found_out(careless: S3Server, location: Location) 
     assert content(careless, location.bucket) == b"by somebody else"
 
 
+def test_a_probe_that_is_disturbed_says_nothing_of_the_server(
+    s3: S3Server, location: Location
+) -> None:
+    store = S3Store(location, endpoint_url=s3.endpoint)
+    s3.before = Once("HEAD", lambda: (404, "NoSuchBucket"))
+    with pytest.raises(StoreError, match="how this server takes conditions"):
+        store.put("e1", document("new"), replaces=None)
+    assert store.conditions is None
+    store.put("e1", document("new"), replaces=None)
+    assert store.conditions is Conditions.QUOTED
+
+
 def test_a_race_is_noticed_afterwards(careless: S3Server, location: Location) -> None:
     store = fresh(careless, location)
     store.conditions = Conditions.NONE
