@@ -48,7 +48,7 @@ def test_three_machines_break_no_rule() -> None:
 
 @pytest.mark.long
 def test_a_million_events_break_no_rule() -> None:
-    """Where there is time for that; else it is some ten thousand."""
+    # Where there is time for that; else it is some ten thousand.
     more, least = (3, 1_000_000) if IS_LONG else (0, 10_000)
     worlds = [
         (Model(SKEWED, delete=delete, crashes=True, races=True), 5 + more)

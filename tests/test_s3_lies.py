@@ -52,7 +52,7 @@ def test_a_server_that_refuses_conditions_for_no_reason(
     originals: list[Path],
     s3: S3Server,
 ) -> None:
-    """Of an object that is not there, If-None-Match is never refused by S3 itself."""
+    # Of an object that is not there, If-None-Match is never refused by S3 itself.
     todo = scene(station, originals)
     left = [times]
 
