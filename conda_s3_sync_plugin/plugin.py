@@ -87,7 +87,7 @@ def conda_health_checks() -> Iterable[CondaHealthCheck]:
 
     check = CondaHealthCheck(name="s3-sync", action=check_health)
     if hasattr(check, "summary"):  # from 26.1 on, and no argument before
-        check.summary = "Is the environment in step with the bucket?"
+        check.summary = "Check that the environment is in step with the S3 bucket"
     yield check
 
 
