@@ -66,9 +66,19 @@ class ConditionalWriter:
                 pause(attempt)
         raise unsettled(doing)
 
+    def add(self, doing: str, request: Mapping[str, Any]) -> bool:
+        """Write an object, unless there is one already; return whether it was.
+
+        Raise StoreError.
+        """
+        with self._bucket.translated(doing, "s3:PutObject"):
+            if self._form() is Conditions.NONE and self._bucket.head(request["Key"]):
+                return False  # the condition might be ignored
+        return self._bucket.add(doing, request)
+
     def renew(self, doing: str, request: Mapping[str, Any]) -> None:
         """Write an object, unless the very same is there already; raise StoreError."""
-        if self._bucket.add(doing, request):
+        if self.add(doing, request):
             return
         with self._bucket.translated(doing, "s3:PutObject and s3:GetObject"):
             there = self._bucket.head(request["Key"])

@@ -21,6 +21,7 @@ from conda_s3_sync_plugin.exceptions import (
 from conda_s3_sync_plugin.location import Location
 from conda_s3_sync_plugin.models import Document
 from conda_s3_sync_plugin.store import S3Store
+from conda_s3_sync_plugin.versions import Kind
 from conda_s3_sync_plugin.words import Conditions
 
 if TYPE_CHECKING:
@@ -402,6 +403,20 @@ def test_a_careless_server_is_found_out(careless: S3Server, location: Location) 
         with pytest.raises(RemoteChangedError):
             store.put("e1", document("two"), replaces=replaces)
     assert content(careless, location.bucket) == b"by somebody else"
+
+
+def test_a_careless_server_overwrites_neither_history_nor_locks(
+    careless: S3Server, location: Location
+) -> None:
+    for text in ("one", "two"):
+        store = fresh(careless, location)
+        store.keep("e1", Document(text.encode(), "ab" * 32, THEN))
+        store.put_lock("e1", "ab" * 32, "linux-64", text.encode())
+    assert store.get_lock("e1", "ab" * 32, "linux-64") == b"one"
+    (kept,) = (kept for kept in store.history("e1") if kept.kind is Kind.VERSION)
+    read = store.get_kept("e1", kept)
+    assert read is not None
+    assert read.body == b"one"
 
 
 def test_a_race_is_noticed_afterwards(careless: S3Server, location: Location) -> None:
