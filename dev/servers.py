@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanes import VENVS, run_lane, say, without_conda
-from s3servers import ceph, swift
+from s3servers import ceph, ministack, swift
 from s3servers.processes import Processes, Server, ServerError
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ SERVERS: dict[str, Callable[[Processes], Server]] = {
     "ceph18": partial(ceph.serve, suite="trixie"),
     "ceph20": partial(ceph.serve, suite="sid"),
     "swift": swift.serve,
+    "ministack": ministack.serve,
 }
 
 TESTS = ("store_contract", "store_history", "servers")
+TESTS_OF = {"ministack": ("policies",)}
 
 #: What an own server may need.
 NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -52,7 +54,8 @@ def test(name: str, server: Server, arguments: list[str]) -> bool:
     os.environ["S3_SYNC_SERVER"] = json.dumps(
         {"endpoint": server.endpoint, "credentials": dict(server.credentials)}
     )
-    files = [f"tests/test_{module}.py" for module in TESTS]
+    modules = (*TESTS, *TESTS_OF.get(name, ()))
+    files = [f"tests/test_{module}.py" for module in modules]
     venv = without_conda()
     outcome = run_lane(venv, [*files, *arguments])
     results = VENVS / f"{venv.name}.xml"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from make_channel import Channel
 
 ROOT = Path(__file__).resolve().parents[1]
-# It is run by `make test-s3`.
-collect_ignore = [] if SERVER else ["test_servers.py"]
+# They are run by `make test-s3`.
+collect_ignore = [] if SERVER else ["test_servers.py", "test_policies.py"]
 
 HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 

@@ -97,15 +97,16 @@ class RealServer:
         ]
 
     def _remove(self, bucket: str) -> None:
-        there = [{"Key": key} for key in self.keys(bucket)]
         if self.client.get_bucket_versioning(Bucket=bucket).get("Status"):
             pages = self.client.get_paginator("list_object_versions")
-            for page in pages.paginate(Bucket=bucket):
-                for kind in ("Versions", "DeleteMarkers"):
-                    there += [
-                        {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-                        for entry in page.get(kind, ())
-                    ]
+            there = [
+                {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+                for page in pages.paginate(Bucket=bucket)
+                for kind in ("Versions", "DeleteMarkers")
+                for entry in page.get(kind, ())
+            ]
+        else:
+            there = [{"Key": key} for key in self.keys(bucket)]
         for each in there:
             self.client.delete_object(Bucket=bucket, **each)
         self.client.delete_bucket(Bucket=bucket)
