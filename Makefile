@@ -9,9 +9,9 @@
 #   make package                 the conda package, in a channel of its own
 #
 #   make test-s3 SERVER=ceph20   what holds on every S3 server, on a real one: ceph16,
-#                                ceph18, ceph20, swift, ministack, or the URL of one of
-#                                yours, with AWS_ACCESS_KEY_ID and so on. No part of
-#                                `make test`: it downloads up to 500 MB, once.
+#                                ceph18, ceph20, swift, ministack, s3rver, or the URL of
+#                                one of yours, with AWS_ACCESS_KEY_ID and so on. No part
+#                                of `make test`: it downloads up to 500 MB, once.
 
 # The first python that is new enough and can make a venv; else the first new enough.
 PYTHON ?= $(shell \

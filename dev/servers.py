@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lanes import VENVS, run_lane, say, without_conda
-from s3servers import ceph, ministack, swift
+from s3servers import ceph, ministack, s3rver, swift
 from s3servers.processes import Processes, Server, ServerError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SERVERS: dict[str, Callable[[Processes], Server]] = {
     "ceph20": partial(ceph.serve, suite="sid"),
     "swift": swift.serve,
     "ministack": ministack.serve,
+    "s3rver": s3rver.serve,
 }
 
 TESTS = ("store_contract", "store_history", "servers")
