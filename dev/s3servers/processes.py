@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 
-#: For a server to begin, in seconds; and for one to end, before it is killed.
+#: For a server to begin, in seconds.
 PATIENCE = 60
-GRACE = 5
 
 
 class ServerError(Exception):
@@ -53,7 +52,7 @@ def local_server(version: str, port: int, key: str, secret: str) -> Server:
 
 
 class Processes:
-    """Processes that end with a `with` block, the last one first.
+    """Processes that end with a `with` block, and what they have started with them.
 
     `folder`: for their data, and for what they say.
     """
@@ -72,7 +71,10 @@ class Processes:
         traceback: TracebackType | None,
     ) -> None:
         for process in reversed(self._started):
-            end(process)
+            # Their data goes with them, so that nothing has to end in good order.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def start(
         self, name: str, *command: str, env: Mapping[str, str] | None = None
@@ -86,7 +88,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for us: they end when nobody needs them any more.
+                # A group of its own: Ctrl-C is for us, and they end when we say so.
                 start_new_session=True,
             )
         self._started.append(process)
@@ -127,17 +129,6 @@ class Processes:
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, with those that it has started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        # Each is the first of a group of its own.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-            return
 
 
 def listens(port: int) -> bool:
