@@ -394,6 +394,30 @@ def careless(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     return s3
 
 
+def test_others_who_probe_at_the_same_moment_do_not_mislead(
+    s3: S3Server, location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
+    # As Ceph 20 does while another write with the same condition is on its way.
+    interfered = Once("PUT", lambda: (409, "ConcurrentModification"), 3)
+
+    def interfere(request: Request) -> tuple[int, str] | None:
+        is_met = request.condition and "If-Match" in request.condition
+        is_met = is_met and "00000000" not in request.condition
+        return interfered(request) if is_met and "/.probe" in request.path else None
+
+    s3.before = interfere
+    store = fresh(s3, location)
+    store.put("e1", document("one"), replaces=None)
+    assert store.conditions is Conditions.QUOTED
+    assert interfered.left == 0
+    interfered.left = 99
+    store = fresh(s3, location)
+    with pytest.raises(StoreError, match="e2.*other writes"):
+        store.put("e2", document("one"), replaces=None)
+    assert store.conditions is None
+
+
 def test_a_careless_server_is_found_out(careless: S3Server, location: Location) -> None:
     store = fresh(careless, location)
     first = store.put("e1", document("one"), replaces=None)
