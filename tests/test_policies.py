@@ -229,3 +229,32 @@ def test_who_has_no_policy_is_told_what_it_takes(hire: Hire, bucket: str) -> Non
     for arguments in ([], ["--dry-run"], ["--history", "ml"], ["--restore", "ml"]):
         said = refused(nobody, *arguments)
         assert f"s3:ListBucket on arn:aws:s3:::{bucket}" in said, arguments
+
+
+@pytest.mark.parametrize("policy", READERS.values(), ids=READERS)
+def test_just_to_pull_less_is_enough(policy: str, hire: Hire, bucket: str) -> None:
+    member = hire(next(iter(MEMBERS.values())))
+    reader = hire(policy.replace(', "team/.s3-sync/*"', ""))
+    member.create("ml", "lib01=1.0")
+    member.sync_here()
+    reader.sync_here("--pull-only")
+    assert contents(reader) == contents(member)
+    said = refused(reader, "--history", "ml")
+    assert f"s3:ListBucket on arn:aws:s3:::{bucket}" in said
+
+
+@pytest.mark.parametrize("policy", MEMBERS.values(), ids=MEMBERS)
+def test_a_location_need_not_have_a_path(policy: str, hire: Hire, bucket: str) -> None:
+    policy = policy.replace('"team/"', '""').replace("team/", "")
+    a, b = hire(policy), hire(policy)
+    for machine in (a, b):
+        machine.environment["CONDA_PLUGINS_S3_SYNC_LOCATION"] = bucket
+    a.create("ml", "lib01=1.0")
+    a.sync_here()
+    b.sync_here()
+    assert contents(a) == contents(b)
+    b.remove("ml")
+    assert (
+        "1 removed from the bucket" in b.sync_here("--delete", "-y", "--force").stdout
+    )
+    assert "lib01" in a.sync_here("--history", "ml").stdout
