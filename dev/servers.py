@@ -71,9 +71,12 @@ def own(url: str) -> Server:
 
 def test(name: str, server: Server, arguments: list[str]) -> bool:
     """Run the tests against a server; say how it went on each kind of bucket."""
-    os.environ["S3_SYNC_SERVER"] = json.dumps(
-        {"endpoint": server.endpoint, "credentials": dict(server.credentials)}
-    )
+    given = {
+        "endpoint": server.endpoint,
+        "stays": name not in SERVERS,
+        "credentials": dict(server.credentials),
+    }
+    os.environ["S3_SYNC_SERVER"] = json.dumps(given)
     modules = (*TESTS, *TESTS_OF.get(name, ()))
     files = [f"tests/test_{module}.py" for module in modules]
     venv = without_conda()

@@ -143,7 +143,7 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def real_server() -> Iterator[RealServer]:
-    """The server that `make test-s3` names; the buckets made there are removed."""
+    """The server that `make test-s3` names."""
     with RealServer() as server:
         yield server
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """Where it is, and the variables that log in to it; false where none is named."""
+    """Where it is, and the variables that log in to it; false where none is named.
+
+    `stays`: it was there before the tests, and will be afterwards.
+    """
 
     endpoint: str = ""
+    stays: bool = False
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __bool__(self) -> bool:
@@ -37,7 +42,7 @@ SERVER = Given(**json.loads(os.environ.get("S3_SYNC_SERVER", "{}")))
 
 
 class RealServer:
-    """The server as tests see it, with buckets that are removed in the end."""
+    """The server as tests see it; where it stays, their buckets are removed."""
 
     def __init__(self) -> None:
         self.endpoint = SERVER.endpoint
@@ -61,8 +66,9 @@ class RealServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for bucket in self._buckets:
-            self._remove(bucket)
+        if SERVER.stays:
+            for bucket in self._buckets:
+                self._remove(bucket)
 
     def new_bucket(self, kind: str = "plain") -> str:
         """Create a bucket, `plain` or `versioned`; skip the test if it cannot be."""
@@ -97,16 +103,20 @@ class RealServer:
         ]
 
     def _remove(self, bucket: str) -> None:
-        if self.client.get_bucket_versioning(Bucket=bucket).get("Status"):
-            pages = self.client.get_paginator("list_object_versions")
-            there = [
-                {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-                for page in pages.paginate(Bucket=bucket)
-                for kind in ("Versions", "DeleteMarkers")
-                for entry in page.get(kind, ())
-            ]
-        else:
-            there = [{"Key": key} for key in self.keys(bucket)]
-        for each in there:
-            self.client.delete_object(Bucket=bucket, **each)
-        self.client.delete_bucket(Bucket=bucket)
+        try:
+            for each in self._contents(bucket):
+                self.client.delete_object(Bucket=bucket, **each)
+            self.client.delete_bucket(Bucket=bucket)
+        except self.client.exceptions.ClientError as error:
+            warnings.warn(f"{bucket} is left behind: {error}", stacklevel=2)
+
+    def _contents(self, bucket: str) -> list[dict[str, str]]:
+        if not self.client.get_bucket_versioning(Bucket=bucket).get("Status"):
+            return [{"Key": key} for key in self.keys(bucket)]
+        pages = self.client.get_paginator("list_object_versions")
+        return [
+            {"Key": entry["Key"], "VersionId": entry["VersionId"]}
+            for page in pages.paginate(Bucket=bucket)
+            for kind in ("Versions", "DeleteMarkers")
+            for entry in page.get(kind, ())
+        ]
