@@ -141,8 +141,10 @@ def _parser() -> ArgumentParser:
 
 def _execute(args: Namespace) -> int:
     from .engines.installation import find_root
+    from .state import check_home
 
     try:
+        check_home()
         root = find_root(args.conda_bin or "")
         condarc = Condarc.load(root)
         surroundings = _surroundings(args, condarc)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from . import commands
 from .cli import no_flags
 from .engines.conda import without_flags
-from .exceptions import UsageError, hint_of, summary_of
+from .exceptions import UsageError, hint_of, summary_of, visible
 from .models import LocalEnv, Unknown
 from .options import Options, conda_surroundings, count
-from .report import Silence, visible
+from .report import Silence
 from .roster import Roster
 from .state import RUNNING, State
 from .status import Status, of_location, status

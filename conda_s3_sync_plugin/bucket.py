@@ -23,7 +23,8 @@ from .s3errors import (
     error_status,
     is_absence,
     is_foreign,
-    is_missing_bucket,
+    of_s3,
+    refusal,
     translated,
 )
 
@@ -48,16 +49,6 @@ _PLACE = "conda-env-key"
 
 #: Of the body, as we have written it.
 SHA256 = "conda-env-sha256"
-
-#: Answers to a conditional write that tell something, other than a plain failure.
-_REFUSALS = frozenset(
-    (
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.PRECONDITION_FAILED,
-        HTTPStatus.NOT_IMPLEMENTED,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +124,7 @@ class Bucket:
                     Bucket=self._location.bucket, Key=key, **condition
                 )
             except self._client.exceptions.ClientError as error:
-                status = error_status(error)
-                if status in _REFUSALS and not is_missing_bucket(error):
-                    return status
-                raise
+                return refusal(error)
             return HTTPStatus.OK
 
     def read(self, doing: str, key: str) -> Stored | None:
@@ -185,12 +173,10 @@ class Bucket:
         404, 409, 412 and 501 are returned for the caller to judge.
         """
         try:
-            return HTTPStatus.OK, self._client.put_object(**request, **condition)
+            answer = self._client.put_object(**request, **condition)
+            return HTTPStatus.OK, of_s3(answer)
         except self._client.exceptions.ClientError as error:
-            status = error_status(error)
-            if status in _REFUSALS and not is_missing_bucket(error):
-                return status, {}
-            raise
+            return refusal(error), {}
 
     def add(self, doing: str, request: Mapping[str, Any]) -> bool:
         """Write an object, unless there is one already; return whether it was."""
@@ -198,12 +184,23 @@ class Bucket:
             condition = {"IfNoneMatch": "*"}
             for attempt in range(TRIES):
                 status, _ = self.put(request, condition)
-                if status in (HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED):
-                    return status == HTTPStatus.OK
-                if status == HTTPStatus.NOT_IMPLEMENTED:
+                if status == HTTPStatus.OK:
+                    return True
+                if status == HTTPStatus.PRECONDITION_FAILED and self._has(request):
+                    return False
+                if status != HTTPStatus.CONFLICT:
                     condition = {}  # the same key has the same content: no harm is done
                 pause(attempt)
         raise unsettled(doing)
+
+    def _has(self, request: Mapping[str, Any]) -> bool:
+        """Tell whether an object is there; who may not look takes S3 at its word."""
+        try:
+            return self.head(request["Key"]) is not None
+        except self._client.exceptions.ClientError as error:
+            if error_status(error) == HTTPStatus.FORBIDDEN:
+                return True
+            raise
 
     def request(
         self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str]
@@ -246,7 +243,7 @@ class Bucket:
         self, method: Callable[..., Mapping[str, Any]], key: str
     ) -> Mapping[str, Any] | None:
         try:
-            return method(Bucket=self._location.bucket, Key=key)
+            return of_s3(method(Bucket=self._location.bucket, Key=key))
         except self._client.exceptions.ClientError as error:
             if is_absence(error):
                 return None

@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .exceptions import visible
 from .location import quoted
 from .observe import Here, There
-from .report import JSON_FORMAT, visible
+from .report import JSON_FORMAT
 from .timeline import read_timeline
 from .versions import Kind
 from .wording import facts, in_short

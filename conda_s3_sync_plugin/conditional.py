@@ -44,7 +44,7 @@ class ConditionalWriter:
         where it is not so, and StoreError; `doing` completes "Cannot ..." in both.
         """
         with self._bucket.translated(doing, "s3:PutObject and s3:GetObject"):
-            form = self._form(doing)
+            form = self._form()
             for attempt in range(TRIES):
                 if form is Conditions.NONE:
                     return self._write_compared(doing, request, replaces)
@@ -72,9 +72,7 @@ class ConditionalWriter:
         Raise StoreError.
         """
         with self._bucket.translated(doing, "s3:PutObject"):
-            if self._form(doing) is Conditions.NONE and self._bucket.head(
-                request["Key"]
-            ):
+            if self._form() is Conditions.NONE and self._bucket.head(request["Key"]):
                 return False  # the condition might be ignored
         return self._bucket.add(doing, request)
 
@@ -146,13 +144,13 @@ class ConditionalWriter:
             raise _changed(doing)
         return bare(there["ETag"])
 
-    def _form(self, doing: str) -> Conditions:
+    def _form(self) -> Conditions:
         """Return how the server takes conditions; the first caller finds it out."""
         if not self._bucket.endpoint:
             return Conditions.QUOTED  # AWS: documented, and never probed
         with self._probing:
             if self.conditions is None:
-                self.conditions = self._probe(doing)
+                self.conditions = self._probe()
             return self.conditions
 
     def _other_form(self, form: Conditions) -> Conditions:
@@ -164,7 +162,7 @@ class ConditionalWriter:
             return form
         return Conditions.BARE if form is Conditions.QUOTED else Conditions.NONE
 
-    def _probe(self, doing: str) -> Conditions:
+    def _probe(self) -> Conditions:
         """Try conditions out on an object of its own.
 
         It stays, because deleting takes another permission; and all machines write the
@@ -172,18 +170,21 @@ class ConditionalWriter:
         """
         content = b"How does this server take conditions?\n"
         request = self._bucket.request(self._probe_key, content, "text/plain", {})
+        # What is concluded is for good.
+        disturbed = unsettled("find out how this server takes conditions")
 
         def accepts(etag: str | None, form: Conditions) -> bool | None:
             """Tell what a condition does; None: nothing to rely on."""
             for attempt in range(TRIES):
                 status, answer = self._bucket.put(request, _condition(etag, form))
                 if status != HTTPStatus.CONFLICT:
-                    weak = status == HTTPStatus.NOT_IMPLEMENTED or answer.get(
-                        "VersionId"
-                    )
-                    return None if weak else status == HTTPStatus.OK
+                    break
                 pause(attempt)  # others may be probing at the same moment
-            raise unsettled(doing)
+            else:
+                raise disturbed
+            if status == HTTPStatus.NOT_IMPLEMENTED or answer.get("VersionId"):
+                return None
+            return status == HTTPStatus.OK
 
         if accepts(None, Conditions.QUOTED) is None:
             return Conditions.NONE
@@ -192,8 +193,10 @@ class ConditionalWriter:
             if accepts(etag, Conditions.QUOTED) is not False:
                 return Conditions.NONE
         current = _etag(self._bucket.head(self._probe_key))
+        if current is None:
+            raise disturbed
         for form in (Conditions.QUOTED, Conditions.BARE):
-            if current and accepts(current, form):
+            if accepts(current, form):
                 return form
         return Conditions.NONE
 

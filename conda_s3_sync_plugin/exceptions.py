@@ -33,6 +33,7 @@ class S3SyncError(_Base):  # type: ignore[misc, valid-type, unused-ignore]
     return_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message, hint = visible(message), visible(hint)
         super().__init__(f"{message}\n{hint}" if hint else message)
         # Not `message`: CondaError keeps the whole text under that name.
         self.summary = message
@@ -106,7 +107,7 @@ def summary_of(error: BaseException) -> str:
     """Return the message of an error without its hint."""
     if isinstance(error, S3SyncError):
         return error.summary
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return visible(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def hint_of(error: BaseException) -> str:
@@ -114,3 +115,11 @@ def hint_of(error: BaseException) -> str:
     if isinstance(error, S3SyncError):
         return error.hint
     return "That is a mistake of conda s3-sync; -vv shows where."
+
+
+def visible(text: str) -> str:
+    """Spell out what a terminal would obey, or cannot show: names may hold anything."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
+        for sign in text
+    )

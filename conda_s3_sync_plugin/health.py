@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from .cli import no_flags
 from .engines.conda import CondaEngine
-from .exceptions import S3SyncError, summary_of
+from .exceptions import S3SyncError, summary_of, visible
 from .location import ROOT, quoted
 from .models import LocalEnv, Scope, Unknown
 from .options import Options, conda_surroundings
-from .report import visible
 from .roster import Roster
 from .state import Memory, State
 from .status import Status, of_location, status

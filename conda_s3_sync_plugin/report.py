@@ -6,7 +6,7 @@ import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
-from .exceptions import PipError, hint_of, summary_of
+from .exceptions import PipError, hint_of, summary_of, visible
 from .wording import facts, lines
 from .words import Action
 
@@ -175,14 +175,6 @@ def _verb(outcome: Outcome) -> str:
     if isinstance(outcome.error, PipError):
         return "partly"
     return "fail" if outcome.error else str(outcome.step.action)
-
-
-def visible(text: str) -> str:
-    """Spell out what a terminal would obey, or cannot show: names may hold anything."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
-        for sign in text
-    )
 
 
 def reason(step: Step, now: datetime) -> str:

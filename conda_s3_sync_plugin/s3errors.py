@@ -169,6 +169,17 @@ _OTHER = _meaning(
 )
 
 
+#: Answers to a conditional write that tell something, other than a plain failure.
+_REFUSALS = frozenset(
+    (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    )
+)
+
+
 @contextmanager
 def translated(operation: Operation) -> Iterator[None]:
     """Turn every error of botocore into a StoreError that names the operation."""
@@ -184,14 +195,37 @@ def translated(operation: Operation) -> Iterator[None]:
 
 def error_code(error: BaseException | None) -> str:
     """Return the code of S3's answer; a bare status where the answer had no body."""
-    answer = getattr(error, "response", {})
-    return str(answer.get("Error", {}).get("Code") or "")
+    return str(_answer(error).get("Error", {}).get("Code") or "")
 
 
 def error_status(error: Exception) -> int:
     """Return the HTTP status of S3's answer; 0: there was no answer."""
-    answer = getattr(error, "response", {})
-    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return int(_answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _answer(error: BaseException | None) -> Mapping[str, Any]:
+    """Return S3's answer; where the connection has failed, botocore says None."""
+    return getattr(error, "response", None) or {}
+
+
+def of_s3(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer about an object, unless it is of some other server.
+
+    A network that wants people to sign in says 200 to everything; S3 has an ETag then.
+    """
+    if "ETag" not in answer:
+        from botocore.parsers import ResponseParserError
+
+        raise ResponseParserError("there is no ETag")
+    return answer
+
+
+def refusal(error: Exception) -> int:
+    """Return the HTTP status where it tells something; raise any other error."""
+    status = error_status(error)
+    if status in _REFUSALS and not is_missing_bucket(error):
+        return status
+    raise error
 
 
 def is_missing_bucket(error: Exception) -> bool:
@@ -211,7 +245,7 @@ def is_foreign(error: Exception) -> bool:
 
 
 def _explained(error: Exception, operation: Operation) -> StoreError:
-    code, answer = error_code(error), getattr(error, "response", {})
+    code, answer = error_code(error), _answer(error)
     # Not all servers have a message: Ceph sends an empty one, which is None here.
     said = _line(answer.get("Error", {}).get("Message") or "")
     meaning = _answered(error, code) if answer else _failed(error)

@@ -40,10 +40,22 @@ _BROKEN: Final = (
 DEFAULT_FOLDER: Final = Path("~/.conda/s3-sync")
 
 
+def check_home() -> None:
+    """Raise StateError where nobody knows the home of this user."""
+    try:
+        Path.home()
+    except RuntimeError:
+        raise StateError(
+            "This user has no home, where what is synchronized could be remembered.",
+            hint="Set HOME to a folder of this user.",
+        ) from None
+
+
 class State:
     """The folder with everything that is remembered from run to run."""
 
     def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
+        check_home()
         self.folder = folder.expanduser()
         self._file = self.folder / "baselines.json"
         #: What was wrong with the file, in words.

@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SCHEME = "s3://"
 
 
-def run_aws(client: Any, words: list[str]) -> str:
-    """Run `aws WORDS`, and return what it says."""
+def run_aws(client: Any, words: list[str], folder: Path) -> str:
+    """Run `aws WORDS` in a folder, and return what it says."""
     match words:
         case ["s3", "ls", place]:
             return "".join(f"{line}\n" for line in _list(client, *_split(place)))
         case ["s3", "cp", place, "-"]:
             bucket, key = _split(place)
             return str(client.get_object(Bucket=bucket, Key=key)["Body"].read(), "utf8")
+        case ["s3", "cp", place, file]:
+            bucket, key = _split(place)
+            client.download_file(bucket, key, str(folder / file))
         case ["s3", "rm", place]:
             bucket, key = _split(place)
             client.delete_object(Bucket=bucket, Key=key)

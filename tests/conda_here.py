@@ -11,6 +11,25 @@ HAS_CLASSIC = importlib.util.find_spec("pycosat") is not None
 SOLVERS = {"rattler": "conda_rattler_solver", "libmamba": "conda_libmamba_solver"}
 
 
+def names_checks() -> bool:
+    """Tell whether `conda doctor` runs single checks, and lists them; from 26.1 on."""
+    from conda.plugins.types import CondaHealthCheck
+
+    return hasattr(CondaHealthCheck, "fixer")
+
+
+def keeps_channels() -> bool:
+    """Tell whether a spec goes on naming the channel that it asks for; from 26.7 on.
+
+    Before, conda keeps no more than the last part of an address.
+    """
+    if not HAS_CONDA:
+        return True
+    from conda.models.match_spec import MatchSpec
+
+    return "://host/channel::" in str(MatchSpec("https://host/channel::package"))
+
+
 def forget_conda() -> None:
     """Make conda read everything anew: it keeps what it has read, per process."""
     from conda.base.context import context, reset_context

@@ -19,6 +19,7 @@ from machine import CREDENTIALS, NO_WAY_OUT, PYTHONS, Machine
 from make_wheels import make_usual_wheels
 from real_server import SERVER, RealServer
 from s3server import S3Server
+from station import Station
 from usual_channel import make_usual_channel
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = [name for name, is_here in here.items() if not is_here]
     for item in items:
         needs = [name for name in missing if item.get_closest_marker(name)]
-        if not any(here.values()) and "machine" in getattr(item, "fixturenames", ()):
+        machines = {"machine", "station"}.intersection(
+            getattr(item, "fixturenames", ())
+        )
+        if machines and not any(here.values()):
             needs.append("conda or rattler")
         for name in needs:
             reason = f"needs {name}: see `make test` for a lane that has it"
@@ -182,6 +186,28 @@ def original(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> Mach
     machine = Machine(folder, channels=[channel.url])
     machine.create("libs", "lib01=1.0")
     return machine
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory, channel: Channel) -> list[Path]:
+    """Three versions of an environment; only to be copied from."""
+    folder = tmp_path_factory.mktemp("originals") / "machine"
+    machine = Machine(folder, channels=[channel.url])
+    return [
+        machine.create(f"v{number}", f"lib01={version}")
+        for number, version in enumerate(("1.0", "1.1", "2.0"))
+    ]
+
+
+@pytest.fixture
+def station(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    s3: S3Server,
+    channel: Channel,
+) -> Station:
+    """A machine that this process is one of, and a bucket of its own."""
+    return Station(tmp_path / "here", monkeypatch, s3, channels=[channel.url])
 
 
 @pytest.fixture(scope="session")

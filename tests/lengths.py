@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: "long"; "debug" is as long, and shrinks nothing.
 _LENGTH = os.environ.get("S3_SYNC_TESTS", "")
@@ -25,3 +30,15 @@ def profile(*, usual: int, long: int, **more: Any) -> settings:
         return settings(common, max_examples=usual, derandomize=True, database=None)
     phases = [Phase.generate] if _LENGTH == "debug" else list(Phase)
     return settings(common, max_examples=long, phases=phases)
+
+
+def every(names: str, *axes: Sequence[Any]) -> pytest.MarkDecorator:
+    """Let a test have all combinations; in a usual run a few, but each value in one."""
+    rows = range(max(map(len, axes)))
+    few = [tuple(axis[row % len(axis)] for axis in axes) for row in rows]
+    values = list(product(*axes)) if IS_LONG else few
+    return pytest.mark.parametrize(names, values, ids=_name)
+
+
+def _name(value: Any) -> str:
+    return getattr(value, "__name__", str(value))

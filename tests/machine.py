@@ -202,7 +202,9 @@ class Machine:
         else:
             self.run(self._python, RATTLER_USER, *arguments)
 
-    def _ours(self) -> list[str]:
+    @property
+    def ours(self) -> list[str]:
+        """What starts our command here, but for its arguments."""
         if self.kind == "conda":
             return [self._python, "-m", "conda", "s3-sync"]
         return [self._python, "-m", "conda_s3_sync_plugin"]
@@ -211,7 +213,7 @@ class Machine:
         self, *arguments: str | Path, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run our command: `conda s3-sync ARGUMENTS`, or `conda-s3-sync ARGUMENTS`."""
-        return self.run(*self._ours(), *arguments, check=check)
+        return self.run(*self.ours, *arguments, check=check)
 
     def sync_here(
         self, *arguments: str | Path, check: bool = True

@@ -102,7 +102,7 @@ class Model:
 
     def __post_init__(self) -> None:
         self.broken: set[str] = set()
-        self.worlds = 0
+        self.worlds = self.transitions = 0
         self._plans: dict[tuple[object, ...], Action] = {}
         self._settled: set[World] = set()
 
@@ -115,6 +115,7 @@ class Model:
             reached = []
             for world, pending in front:
                 for node in self._events(world, pending):
+                    self.transitions += 1
                     if node not in seen:
                         seen.add(node)
                         reached.append(node)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from s3server import ASIDE, read_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import pytest
     from s3server import Request, S3Server
@@ -46,3 +49,41 @@ def ignore_conditions(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         return app(environ, start_response)
 
     monkeypatch.setattr(s3, "_app", ignore)
+
+
+Headers: TypeAlias = "list[tuple[str, str]]"
+
+#: Changes an answer: request, status, headers and body become status, headers and body.
+Change: TypeAlias = (
+    "Callable[[Request, str, Headers, bytes], tuple[str, Headers, Iterable[bytes]]]"
+)
+
+
+@contextlib.contextmanager
+def answering(s3: S3Server, change: Change) -> Iterator[None]:
+    """Let all answers be changed on the way, but for those to the tests themselves."""
+    app = s3._app
+
+    def changed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if ASIDE in environ["HTTP_USER_AGENT"]:
+            return app(environ, start_response)
+        request, reply = read_request(environ), []
+        body = b"".join(app(environ, lambda *words: reply.extend(words)))
+        status, headers, parts = change(request, reply[0], reply[1], body)
+        start_response(status, headers)
+        return parts
+
+    s3._app = changed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        s3._app = app  # type: ignore[method-assign]
+
+
+def portal(
+    request: Request, status: str, headers: Headers, body: bytes
+) -> tuple[str, Headers, Iterable[bytes]]:
+    """Answer as a network does that wants people to sign in."""
+    page = b"" if request.method == "HEAD" else b"<html>Sign in, <br> please</html>"
+    sizes = [("Content-Type", "text/html"), ("Content-Length", str(len(page)))]
+    return "200 OK", sizes, [page]

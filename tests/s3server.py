@@ -8,7 +8,9 @@ import logging
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from enum import Enum
+from socket import SHUT_RDWR
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 import boto3
@@ -23,8 +25,17 @@ if TYPE_CHECKING:
 # How the server knows the client of the tests, which it neither records nor disturbs.
 ASIDE = "aside-from-the-test"
 
-# What a hook may answer instead of the server: an HTTP status and an S3 error code.
-Fault: TypeAlias = "tuple[int, str] | None"
+
+class Cut(Enum):
+    """A connection that breaks: instead of the reply, or half way through it."""
+
+    AT_ONCE = "at once"
+    HALF_WAY = "half way"
+
+
+# What a hook may answer instead of the server: an HTTP status and an S3 error code, or
+# a connection that breaks.
+Fault: TypeAlias = "tuple[int, str] | Cut | None"
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,8 @@ class S3Server:
 
     `before` is called with each request, ahead of the server: it may answer with a
     fault, wait, or let another writer win the race. `after` is called when the server
-    has done what it was asked: a fault from it is a reply that was lost. `date` is what
+    has done what it was asked: a fault from it is a reply that was lost, and only then
+    there is half of one to send. `date` is what
     all answers say about the time, if not what it is. Tests and hooks act through
     `client`, which is neither recorded nor led through the hooks.
 
@@ -155,6 +167,8 @@ class S3Server:
         request = read_request(environ)
         self.requests.append(request)
         if self.before and (fault := self.before(request)):
+            if isinstance(fault, Cut):
+                cut(environ)
             return refuse(fault, request, start_response)
         if not self.after:
             return self._app(environ, start_response)
@@ -162,6 +176,8 @@ class S3Server:
         reply: list[Any] = []
         body = b"".join(self._app(environ, lambda *args: reply.extend(args)))
         if fault := self.after(request):
+            if isinstance(fault, Cut):
+                cut(environ, b"" if fault is Cut.AT_ONCE else half(*reply, body))
             return refuse(fault, request, start_response)
         start_response(*reply)
         return [body]
@@ -216,3 +232,18 @@ def refuse(
     headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
     start_response(f"{status} {code}", headers)
     return [body]
+
+
+def cut(environ: dict[str, Any], sent: bytes = b"") -> NoReturn:
+    """Break the connection of a request, when this much of its reply was sent."""
+    connection = environ["werkzeug.socket"]
+    connection.sendall(sent)
+    connection.shutdown(SHUT_RDWR)
+    raise ConnectionAbortedError
+
+
+def half(status: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
+    """Return the first half of a reply: of its body, or else of its headers."""
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in headers)]
+    head = "\r\n".join(lines).encode()
+    return head + b"\r\n\r\n" + body[: len(body) // 2] if body else head

@@ -40,7 +40,7 @@ def run(machine: Machine, words: list[str], s3: Any, *, must_work: bool) -> str 
         case ["conda", *rest]:
             return run_conda(machine, rest, must_work=must_work)
         case ["aws", *rest]:
-            return run_aws(s3, rest)
+            return run_aws(s3, rest, machine.home)
         case ["make", target]:
             assert re.search(rf"^\.PHONY:.* {target}( |$)", MAKEFILE.read_text(), re.M)
         case ["export", pair]:
@@ -67,7 +67,7 @@ def run_conda(machine: Machine, words: list[str], *, must_work: bool) -> str | N
             is_change = False
             if machine.kind != "conda":
                 set_for_good(machine, name, value)
-        case ["doctor", *_] | ["env", "create", *_]:
+        case ["doctor" | "export", *_] | ["env", "create", *_]:
             is_change = False
         case _:
             raise AssertionError(f"no test knows how to run: conda {shlex.join(words)}")

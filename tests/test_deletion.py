@@ -213,7 +213,7 @@ def ask(
     try:
         os.write(ours, answer.encode())
         return subprocess.run(
-            [*machine._ours(), *arguments],
+            [*machine.ours, *arguments],
             cwd=machine.home,
             env=machine.environment,
             stdin=terminal,

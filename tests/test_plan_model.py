@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lengths import IS_LONG
 from plan_model import Guards, Model
 
 from conda_s3_sync_plugin import plan
@@ -43,6 +44,20 @@ def test_three_machines_break_no_rule() -> None:
     model = Model(THREE, delete=True, crashes=True, races=True)
     assert model.explore(5) == set()
     assert model.worlds > 5000
+
+
+@pytest.mark.long
+def test_a_million_events_break_no_rule() -> None:
+    # Where there is time for that; else it is some ten thousand.
+    more, least = (3, 1_000_000) if IS_LONG else (0, 10_000)
+    worlds = [
+        (Model(SKEWED, delete=delete, crashes=True, races=True), 5 + more)
+        for delete in (False, True)
+    ]
+    worlds.append((Model(THREE, delete=True, crashes=True, races=True), 5 + more // 2))
+    for model, depth in worlds:
+        assert model.explore(depth) == set()
+    assert sum(model.transitions for model, _ in worlds) > least
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from acceptance import requested, spec_name, sync_twice
+from conda_here import keeps_channels
 from machine import Machine
 from usual_channel import make_usual_channel
 
@@ -64,7 +65,8 @@ def pair(
         for name, kind in zip("ab", request.param, strict=True)
     )
     origin, pulled = a.with_kind("conda"), b.with_kind("conda")
-    a.create("ml", *SPECS, *REMOVED, f"{channel.url}::acty", "built=1.0=a_0")
+    acty = f"{channel.url}::acty" if keeps_channels() else "acty"
+    a.create("ml", *SPECS, *REMOVED, acty, "built=1.0=a_0")
     a.sync_here(bucket)
     b.sync_here(bucket)
     origin.remove("ml", *REMOVED)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import botocore.exceptions
 import pytest
 from botocore.exceptions import ClientError
+from s3faults import answering, portal
+from s3server import Cut
 
 from conda_s3_sync_plugin import s3errors
 from conda_s3_sync_plugin.exceptions import StoreError
@@ -138,6 +140,27 @@ def test_no_s3_server_is_there(s3: S3Server, monkeypatch: pytest.MonkeyPatch) ->
         assert "endpoint" in error.hint
 
 
+def test_no_s3_server_is_there_any_more(s3: S3Server, bucket: str) -> None:
+    store = S3Store(Location(bucket), endpoint_url=s3.endpoint)
+    store.list()
+    store.conditions = Conditions.QUOTED
+    version = Document(b"x", "a" * 64, datetime.now(timezone.utc))
+    for action in (
+        lambda: store.get("e1"),
+        lambda: store.put("e1", version, replaces=None),
+        lambda: store.keep("e1", version),
+        lambda: store.delete("e1", etag="e"),
+    ):
+        with (
+            answering(s3, portal),
+            pytest.raises(
+                StoreError, match=r"environment e1 .*(not those of|out of)"
+            ) as caught,
+        ):
+            action()
+        assert "endpoint URL" in caught.value.hint
+
+
 def test_no_credentials(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     error = failure(S3Store(Location("bucket"), endpoint_url=s3.endpoint))
@@ -164,6 +187,35 @@ def test_signed_out(
     error = failure(store)
     assert "signed in" in error.summary
     assert "aws sso login --profile work" in error.hint
+
+
+#: Errors of a connection that was there -> what is said.
+BROKEN_OFF = {
+    "ConnectionClosedError": "cannot be reached",
+    "ConnectTimeoutError": "does not answer in time",
+    "ReadTimeoutError": "does not answer in time",
+    "SSLError": "certificate",
+    "ProxyConnectionError": "proxy",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_connections_that_fail(name: str) -> None:
+    words = {"endpoint_url": "http://x", "proxy_url": "http://y", "error": "no"}
+    with (
+        pytest.raises(StoreError, match=f"Cannot list: .*{BROKEN_OFF[name]}"),
+        translated(Operation("list", "bucket")),
+    ):
+        raise getattr(botocore.exceptions, name)(**words)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_server_that_hangs_up(s3: S3Server, moment: str) -> None:
+    setattr(s3, moment, lambda _: Cut.AT_ONCE)
+    store = S3Store(Location("bucket"), endpoint_url=s3.endpoint, quick=True)
+    error = failure(store)
+    assert f"{s3.endpoint} cannot be reached" in error.summary
+    assert "network" in error.hint
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://[::1"])

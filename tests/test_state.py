@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -292,6 +293,16 @@ def test_a_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
 def test_only_its_owner_may_look_into_the_folder(folder: Path) -> None:
     remember(folder, a=IN_STEP)
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_nobody_s_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> NoReturn:
+        raise KeyError(uid)  # as in many a container
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(StateError, match="Set HOME"):
+        State()
 
 
 def test_it_is_kept_in_the_home_of_the_user(

@@ -193,6 +193,19 @@ def test_endless_interference(
             write()
 
 
+def test_a_refusal_to_add_what_is_not_there_is_not_believed(
+    s3: S3Server, store: S3Store, bucket: str
+) -> None:
+    s3.before = Once("PUT", lambda: (412, "PreconditionFailed"))
+    store.keep("e1", document("new"))
+    assert len(s3.keys(bucket)) == 1
+    # Again it is there; and who may not look has to believe that.
+    s3.before = Once("HEAD", lambda: (403, "AccessDenied"))
+    for heads in (1, 2):
+        store.keep("e1", document("new"))
+        assert s3.counts() == {"PUT": 2 + heads, "HEAD": 1 + heads}
+
+
 def test_vanished_while_being_replaced(
     s3: S3Server, store: S3Store, bucket: str
 ) -> None:
@@ -413,7 +426,7 @@ def test_others_who_probe_at_the_same_moment_do_not_mislead(
     assert interfered.left == 0
     interfered.left = 99
     store = fresh(s3, location)
-    with pytest.raises(StoreError, match="e2.*other writes"):
+    with pytest.raises(StoreError, match="how this server takes conditions"):
         store.put("e2", document("one"), replaces=None)
     assert store.conditions is None
 
@@ -441,6 +454,18 @@ def test_a_careless_server_overwrites_neither_history_nor_locks(
     read = store.get_kept("e1", kept)
     assert read is not None
     assert read.body == b"one"
+
+
+def test_a_probe_that_is_disturbed_says_nothing_of_the_server(
+    s3: S3Server, location: Location
+) -> None:
+    store = S3Store(location, endpoint_url=s3.endpoint)
+    s3.before = Once("HEAD", lambda: (404, "NoSuchBucket"))
+    with pytest.raises(StoreError, match="how this server takes conditions"):
+        store.put("e1", document("new"), replaces=None)
+    assert store.conditions is None
+    store.put("e1", document("new"), replaces=None)
+    assert store.conditions is Conditions.QUOTED
 
 
 def test_a_race_is_noticed_afterwards(careless: S3Server, location: Location) -> None:

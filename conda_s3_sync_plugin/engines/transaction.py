@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +38,12 @@ def guarded(prefix: Path) -> Iterator[None]:
     """Around a transaction: where it fails, the prefix is what it was before.
 
     conda rolls back the packages. But from 25.11 to 26.5 it deletes the history of an
-    environment then, and before 26.7 it leaves the rest of one that it was creating.
+    environment then, before 26.7 it leaves the rest of one that it was creating, and on
+    a full disk the beginning of a record.
     """
     existed = os.path.lexists(prefix)
-    history = prefix / "conda-meta" / "history"
+    meta = prefix / "conda-meta"
+    history, known = meta / "history", set(meta.glob("*.json"))
     saved = (history.read_bytes(), history.stat()) if history.exists() else None
     try:
         with quiet():
@@ -50,6 +53,8 @@ def guarded(prefix: Path) -> Iterator[None]:
             content, stat = saved
             history.write_bytes(content)
             os.utime(history, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        for path in set(meta.glob("*.json")) - known:
+            _remove_torn(path)
         if not existed:
             delete_prefix_from_linked_data(str(prefix))
             rm_rf(str(prefix))
@@ -58,6 +63,14 @@ def guarded(prefix: Path) -> Iterator[None]:
         raise
     finally:
         forget(prefix)
+
+
+def _remove_torn(path: Path) -> None:
+    """Remove a record that is no JSON: nobody could read the environment."""
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        path.unlink()
 
 
 def forget(prefix: Path) -> None:
