@@ -7,6 +7,11 @@
 #   make test PYTHON=python3.12  with this python in the lane without conda
 #   make test-long               the same lanes, with more of what is tried at random
 #   make package                 the conda package, in a channel of its own
+#
+#   make test-s3 SERVER=ceph20   what holds on every S3 server, on a real one: ceph16,
+#                                ceph18, ceph20, swift, ministack, s3rver, or the URL of
+#                                one of yours, with AWS_ACCESS_KEY_ID and so on. No part
+#                                of `make test`: it downloads up to 500 MB, once.
 
 # The first python that is new enough and can make a venv; else the first new enough.
 PYTHON ?= $(shell \
@@ -19,7 +24,7 @@ PYTHON ?= $(shell \
 LANES = $(or $(PYTHON),$(error no python3 >=3.10 found: install one, or set PYTHON=PATH)) \
   dev/lanes.py
 
-.PHONY: demo package test test-long lint format clean
+.PHONY: demo package test test-long test-s3 lint format clean
 
 demo:
 	@$(LANES) demo
@@ -29,6 +34,9 @@ package:
 
 test test-long:
 	@$(LANES) $@ $(ARGS)
+
+test-s3:
+	@$(LANES:lanes.py=servers.py) $(or $(SERVER),$(error set SERVER)) $(ARGS)
 
 lint:
 	@$(LANES) lint

@@ -66,9 +66,19 @@ class ConditionalWriter:
                 pause(attempt)
         raise unsettled(doing)
 
+    def add(self, doing: str, request: Mapping[str, Any]) -> bool:
+        """Write an object, unless there is one already; return whether it was.
+
+        Raise StoreError.
+        """
+        with self._bucket.translated(doing, "s3:PutObject"):
+            if self._form() is Conditions.NONE and self._bucket.head(request["Key"]):
+                return False  # the condition might be ignored
+        return self._bucket.add(doing, request)
+
     def renew(self, doing: str, request: Mapping[str, Any]) -> None:
         """Write an object, unless the very same is there already; raise StoreError."""
-        if self._bucket.add(doing, request):
+        if self.add(doing, request):
             return
         with self._bucket.translated(doing, "s3:PutObject and s3:GetObject"):
             there = self._bucket.head(request["Key"])
@@ -160,10 +170,18 @@ class ConditionalWriter:
         """
         content = b"How does this server take conditions?\n"
         request = self._bucket.request(self._probe_key, content, "text/plain", {})
+        # What is concluded is for good.
+        disturbed = unsettled("find out how this server takes conditions")
 
         def accepts(etag: str | None, form: Conditions) -> bool | None:
             """Tell what a condition does; None: nothing to rely on."""
-            status, answer = self._bucket.put(request, _condition(etag, form))
+            for attempt in range(TRIES):
+                status, answer = self._bucket.put(request, _condition(etag, form))
+                if status != HTTPStatus.CONFLICT:
+                    break
+                pause(attempt)  # others may be probing at the same moment
+            else:
+                raise disturbed
             if status == HTTPStatus.NOT_IMPLEMENTED or answer.get("VersionId"):
                 return None
             return status == HTTPStatus.OK
@@ -175,8 +193,8 @@ class ConditionalWriter:
             if accepts(etag, Conditions.QUOTED) is not False:
                 return Conditions.NONE
         current = _etag(self._bucket.head(self._probe_key))
-        if current is None:  # disturbed: what is concluded from that would be for good
-            raise unsettled("find out how this server takes conditions")
+        if current is None:
+            raise disturbed
         for form in (Conditions.QUOTED, Conditions.BARE):
             if accepts(current, form):
                 return form

@@ -135,7 +135,7 @@ class S3Store:
         """Add a version to the history; one that is there already is left alone."""
         key = self._location.history_key(name, document.modified, document.digest, kind)
         doing = self._doing("write the history of", name, key)
-        self._bucket.add(doing, self._request(key, document))
+        self._writer.add(doing, self._request(key, document))
 
     def history(self, name: str) -> tuple[Kept, ...]:
         """Return all that the history of an environment has, in order of writing."""
@@ -181,7 +181,7 @@ class S3Store:
         if renew:
             self._writer.renew(doing, request)
         else:
-            self._bucket.add(doing, request)
+            self._writer.add(doing, request)
 
     def _key(self, name: str) -> str:
         return self._keys.get(name) or self._location.key(name)

@@ -17,6 +17,7 @@ from conda_here import HAS_CONDA
 from http_channel import HttpChannel
 from machine import CREDENTIALS, NO_WAY_OUT, PYTHONS, Machine
 from make_wheels import make_usual_wheels
+from real_server import SERVER, RealServer
 from s3server import S3Server
 from station import Station
 from usual_channel import make_usual_channel
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from make_channel import Channel
 
 ROOT = Path(__file__).resolve().parents[1]
+# They are run by `make test-s3`.
+collect_ignore = [] if SERVER else ["test_servers.py", "test_policies.py"]
+
 HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 
 
@@ -138,6 +142,13 @@ def http_channel(channel: Channel) -> Iterator[HttpChannel]:
 def s3_server() -> Iterator[S3Server]:
     """The one S3 server of the run; tests use `s3`."""
     with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real_server() -> Iterator[RealServer]:
+    """The server that `make test-s3` names."""
+    with RealServer() as server:
         yield server
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conda_here import HAS_CLASSIC, HAS_CONDA, forget_conda, solver
+from real_server import SERVER
 
 from conda_s3_sync_plugin.__main__ import main
 
@@ -29,7 +30,7 @@ CLOSED_DOOR = "http://127.0.0.1:9"
 NO_WAY_OUT = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED_DOOR),
     **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), CLOSED_DOOR),
-    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), f"127.0.0.1,localhost,{SERVER.host}"),
 }
 
 CREDENTIALS = {
@@ -37,6 +38,7 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
+    **SERVER.credentials,
 }
 
 # The python of a kind of machine, by its name; without one there are no such machines.

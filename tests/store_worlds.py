@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from fakes import MemoryBucket, MemoryStore
+from real_server import SERVER
 
 from conda_s3_sync_plugin.deadline import DeadlineStore
 from conda_s3_sync_plugin.location import Location
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
+    from real_server import RealServer
     from s3server import S3Server
 
     from conda_s3_sync_plugin.protocols import Store
+
+#: What a contract is tested on, and in `make test-s3`.
+KINDS = ("plain", "versioned") if SERVER else ("memory", "deadline", "s3")
 
 THEN = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=timezone.utc)
 
@@ -46,7 +51,7 @@ def in_time(world: World) -> World:
     return replace(world, store=lambda: DeadlineStore(world.store(), 300))
 
 
-def s3_world(path: str, s3: S3Server, bucket: str) -> World:
+def s3_world(path: str, s3: S3Server | RealServer, bucket: str) -> World:
     location = Location(bucket, path)
 
     def plant(key: str, body: bytes) -> None:
@@ -60,7 +65,10 @@ def s3_world(path: str, s3: S3Server, bucket: str) -> World:
 
 
 def make_world(kind: str, request: pytest.FixtureRequest) -> World:
-    """Make a world with an empty bucket: `memory`, `deadline` over it, or `s3`."""
+    """Make a world with an empty bucket, of one of the KINDS."""
+    if SERVER:
+        server: RealServer = request.getfixturevalue("real_server")
+        return s3_world("team/a", server, server.new_bucket(kind))
     if kind == "memory":
         return memory_world("team/a")
     if kind == "deadline":

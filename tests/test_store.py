@@ -21,6 +21,7 @@ from conda_s3_sync_plugin.exceptions import (
 from conda_s3_sync_plugin.location import Location
 from conda_s3_sync_plugin.models import Document
 from conda_s3_sync_plugin.store import S3Store
+from conda_s3_sync_plugin.versions import Kind
 from conda_s3_sync_plugin.words import Conditions
 
 if TYPE_CHECKING:
@@ -406,6 +407,30 @@ def careless(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     return s3
 
 
+def test_others_who_probe_at_the_same_moment_do_not_mislead(
+    s3: S3Server, location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry.time, "sleep", lambda _: None)
+    # As Ceph 20 does while another write with the same condition is on its way.
+    interfered = Once("PUT", lambda: (409, "ConcurrentModification"), 3)
+
+    def interfere(request: Request) -> tuple[int, str] | None:
+        is_met = request.condition and "If-Match" in request.condition
+        is_met = is_met and "00000000" not in request.condition
+        return interfered(request) if is_met and "/.probe" in request.path else None
+
+    s3.before = interfere
+    store = fresh(s3, location)
+    store.put("e1", document("one"), replaces=None)
+    assert store.conditions is Conditions.QUOTED
+    assert interfered.left == 0
+    interfered.left = 99
+    store = fresh(s3, location)
+    with pytest.raises(StoreError, match="how this server takes conditions"):
+        store.put("e2", document("one"), replaces=None)
+    assert store.conditions is None
+
+
 def test_a_careless_server_is_found_out(careless: S3Server, location: Location) -> None:
     store = fresh(careless, location)
     first = store.put("e1", document("one"), replaces=None)
@@ -415,6 +440,20 @@ def test_a_careless_server_is_found_out(careless: S3Server, location: Location) 
         with pytest.raises(RemoteChangedError):
             store.put("e1", document("two"), replaces=replaces)
     assert content(careless, location.bucket) == b"by somebody else"
+
+
+def test_a_careless_server_overwrites_neither_history_nor_locks(
+    careless: S3Server, location: Location
+) -> None:
+    for text in ("one", "two"):
+        store = fresh(careless, location)
+        store.keep("e1", Document(text.encode(), "ab" * 32, THEN))
+        store.put_lock("e1", "ab" * 32, "linux-64", text.encode())
+    assert store.get_lock("e1", "ab" * 32, "linux-64") == b"one"
+    (kept,) = (kept for kept in store.history("e1") if kept.kind is Kind.VERSION)
+    read = store.get_kept("e1", kept)
+    assert read is not None
+    assert read.body == b"one"
 
 
 def test_a_probe_that_is_disturbed_says_nothing_of_the_server(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from store_worlds import THEN, document, make_world
+from store_worlds import KINDS, THEN, document, make_world
 
 from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.versions import Kind
@@ -31,7 +31,7 @@ FOREIGN = [
 ]
 
 
-@pytest.fixture(params=["memory", "deadline", "s3"])
+@pytest.fixture(params=KINDS)
 def world(request: pytest.FixtureRequest) -> World:
     return make_world(request.param, request)
 
