@@ -83,7 +83,7 @@ def test_whatever_an_environment_is_it_arrives_as_it_left(
     here, there = map(make_root, ("here", "there"), kinds)
     names = (f"env{number}" for number in count())
 
-    @profile(usual=20, long=200)
+    @profile(usual=10, long=200)
     @given(environments(), environments())
     @example(WITH_PIP, EDITED)
     def check(made: Drawn, edited: Drawn) -> None:
