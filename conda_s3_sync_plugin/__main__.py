@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, cast
@@ -178,14 +179,14 @@ def _surroundings(args: Namespace, condarc: Condarc) -> Surroundings:
 
 def _make_engine(root: Path, condarc: Condarc, options: Options) -> Engine:
     """Return the engine for machines without conda; raise EngineError."""
-    try:
-        from .engines.rattler import RattlerEngine
-    except ImportError as error:
+    from .engines.rattler import RattlerEngine
+
+    if find_spec("rattler") is None:
         raise EngineError(
-            f"There is neither a conda (25.11 or newer) here nor py-rattler ({error}).",
+            "There is neither a conda (25.11 or newer) here nor py-rattler.",
             hint="With conda: conda install -n base conda-s3-sync-plugin. Without: "
             "pip install 'conda-s3-sync-plugin[standalone]'.",
-        ) from None
+        )
     return RattlerEngine(root, condarc, secrets=options.secrets)
 
 

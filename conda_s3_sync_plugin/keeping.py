@@ -28,8 +28,11 @@ class Keeper:
 
     def __init__(self, session: Session, *, pull_only: bool) -> None:
         self._session, self._store = session, session.store
-        self._platform = session.engine.platform
         self._pull_only = pull_only
+
+    @property
+    def _platform(self) -> str:
+        return self._session.engine.platform
 
     def publish(
         self,

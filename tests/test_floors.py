@@ -317,6 +317,19 @@ def test_loading_the_plugin_loads_no_conda() -> None:
     assert loaded_after(*lines) == set()
 
 
+@pytest.mark.rattler
+def test_looking_at_environments_loads_no_rattler() -> None:
+    lines = (
+        f"from {PACKAGE}.condarc import Condarc, Path",
+        f"from {PACKAGE}.engines.rattler import RattlerEngine",
+        "engine = RattlerEngine(Path.home(), Condarc({}))",
+        "[engine.look(*found) for found in engine.environments()]",
+        "import sys",
+    )
+    assert loaded_after(*lines, "assert 'rattler' not in sys.modules") == {"yaml"}
+    assert loaded_after(*lines, "engine.platform, sys.modules['rattler']") == {"yaml"}
+
+
 @pytest.mark.conda
 def test_what_runs_on_each_conda_command_loads_nothing_heavy() -> None:
     assert (

@@ -46,12 +46,10 @@ class AbstractEngine(Library[P, S]):
     def __init__(
         self,
         places: Places,
-        platform: str,
         *,
         protects_frozen: bool = True,
         secrets: bool = False,
     ) -> None:
-        self.platform = platform
         self.root = places.root
         self._places = places
         self._protects_frozen = protects_frozen

@@ -64,10 +64,14 @@ class CondaEngine(AbstractEngine[PackageRecord, CondaSpec]):
         )
         super().__init__(
             places,
-            context.subdir,
             protects_frozen=context.protect_frozen_envs,
             secrets=secrets,
         )
+
+    @property
+    def platform(self) -> str:
+        """Return the platform that conda is set to."""
+        return str(context.subdir)
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return translated(what)

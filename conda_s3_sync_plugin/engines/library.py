@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class Library(ABC, Generic[P, S]):
     """How to read specs, solve and link."""
 
+    @property
+    @abstractmethod
+    def platform(self) -> str:
+        """Return the platform whose packages are installed, as conda names it."""
+
     @abstractmethod
     def _errors(self, what: str) -> AbstractContextManager[None]:
         """Turn whatever the library raises into an EngineError of one line."""

@@ -9,8 +9,6 @@ import sys
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from rattler.exceptions import InstallerError
-
 from . import history
 from . import prefix as plain
 from .rollback import is_unfinished, rolled_back, undisturbed
@@ -170,10 +168,10 @@ def _run(patience: Patience, **job: Any) -> None:  # noqa: ANN401 (JSON)
             stderr.seek(0)
             words = stderr.read().decode(errors="replace").strip().splitlines()
             status = f"status {process.returncode}"
-            raise InstallerError(f"rattler has crashed: {[status, *words][-1]}")
+            raise RuntimeError(f"rattler has crashed: {[status, *words][-1]}")
     answer = json.loads(said)
     if "error" in answer:
-        raise InstallerError(answer["error"])
+        raise RuntimeError(answer["error"])
     if answer["failed"]:
         names = ", ".join(answer["failed"])
-        raise InstallerError(f"the link script of {names} has failed")
+        raise RuntimeError(f"the link script of {names} has failed")

@@ -1,4 +1,8 @@
-"""The engine for machines without conda, on py-rattler."""
+"""The engine for machines without conda, on py-rattler.
+
+The library is imported by what works with packages: most runs have nothing to do, and
+do without.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +10,31 @@ import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import rattler
-
 from ..exceptions import EngineError, S3SyncError, UsageError
 from . import history
 from . import prefix as plain
 from .abstract import AbstractEngine
 from .channels import Channels
 from .failures import in_one_line
-from .gateway import Gateway
 from .installation import places
-from .installer import installed, package_from
 from .linking import mirror
-from .matchspec import RattlerSpec
 from .packagecache import cache_folder
-from .virtual import HERE, is_platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    import rattler
+
     from ..condarc import Condarc
+    from .gateway import Gateway
+    from .matchspec import RattlerSpec
     from .prefix import Record
 
     Package = rattler.RepoDataRecord
 
 
-class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
+class RattlerEngine(AbstractEngine["Package", "RattlerSpec"]):
     """Read, make and change environments where there is no conda.
 
     `root`: the prefix of the base environment. `secrets`: variables that look like one
@@ -40,22 +42,30 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
     """
 
     def __init__(self, root: Path, condarc: Condarc, *, secrets: bool = False) -> None:
-        subdir = condarc.text("subdir", HERE)
-        if not is_platform(subdir):
-            raise UsageError(f"subdir: {subdir} is no platform that rattler knows.")
         super().__init__(
             places(root, condarc),
-            subdir,
             protects_frozen=condarc.flag("protect_frozen_envs", default=True),
             secrets=secrets,
         )
+        self._subdir = condarc.text("subdir")
+        if self._subdir:
+            _check_platform(self._subdir)
         self._channels = Channels(condarc)
         self._retries = condarc.text("remote_max_retries")
         self._priority = condarc.text("channel_priority")
         self._registers = condarc.flag("register_envs", default=True)
 
     @cached_property
+    def platform(self) -> str:
+        """Return the platform that is set, or else that of this machine."""
+        from .virtual import HERE
+
+        return self._subdir or HERE
+
+    @cached_property
     def _gateway(self) -> Gateway:
+        from .gateway import Gateway
+
         return Gateway(
             self._channels,
             self.platform,
@@ -82,9 +92,13 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
         return history.requested(prefix, lambda text: self._spec(text).name)
 
     def _spec(self, text: str) -> RattlerSpec:
+        from .matchspec import RattlerSpec
+
         return RattlerSpec.parse(text, self._channels)
 
     def _package(self, entry: Record) -> Package:
+        from .installer import package_from
+
         return package_from(entry)
 
     def _name(self, package: Package) -> str:
@@ -101,6 +115,8 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
     def _solve_addition(
         self, prefix: Path, specs: Sequence[RattlerSpec], channels: Sequence[str]
     ) -> list[Package]:
+        from .installer import installed
+
         have = {self._name(package): package for package in installed(prefix)}
         kept = [self._spec(f"{name}=={have[name].version}") for name in have]
         found = self._gateway.solve(
@@ -120,6 +136,8 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
         *,
         prune: bool,
     ) -> None:
+        from .installer import installed
+
         asked = self._requests(prefix)
         wishes = {self._spec(text).name: text for text in requested}
         if not prune:
@@ -140,3 +158,11 @@ class RattlerEngine(AbstractEngine[rattler.RepoDataRecord, RattlerSpec]):
         ]
         asked = self._requests(prefix)
         mirror(self._gateway, prefix, packages, asked, asked, again=names)
+
+
+def _check_platform(name: str) -> None:
+    """Raise UsageError where there are no packages for a platform of that name."""
+    from .virtual import is_platform
+
+    if not is_platform(name):
+        raise UsageError(f"subdir: {name} is no platform that rattler knows.")
