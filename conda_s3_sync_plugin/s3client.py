@@ -68,19 +68,21 @@ def connect(access: Access, bucket: str) -> Connection:
             botocore_session=core, region_name=access.region
         )
 
-        def client(**options: object) -> BaseClient:
+        def client(*, is_aws: bool) -> BaseClient:
+            options = _options(access, configured)
+            if not is_aws:
+                options |= _plain_checksums(configured)
             return session.client(
-                "s3",
-                endpoint_url=access.endpoint_url,
-                config=Config(**_options(access, configured), **options),
+                "s3", endpoint_url=access.endpoint_url, config=Config(**options)
             )
 
         try:
-            made = client()
+            expected = _endpoint(_expected_url(access))
+            made = client(is_aws=not expected)
             endpoint = _endpoint(made.meta.endpoint_url)
-            if endpoint:
-                # Only now is it known: the endpoint may come from the configuration.
-                made = client(**_plain_checksums(configured))
+            if endpoint != expected:
+                # Only now is it known: it comes from a file of the configuration.
+                made = client(is_aws=not endpoint)
         except ValueError:
             # The endpoint is no URL, or the region no host name: not echoed, because
             # the URL may hold a password.
@@ -89,6 +91,15 @@ def connect(access: Access, bucket: str) -> Connection:
                 hint="An endpoint URL is like https://s3.example.com.",
             ) from None
     return Connection(made, endpoint)
+
+
+def _expected_url(access: Access) -> str:
+    """Return where the server is, as far as that can be told without a client.
+
+    To make one takes longer than its request.
+    """
+    variables = map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    return access.endpoint_url or next(filter(None, variables), "")
 
 
 def _options(access: Access, configured: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,10 +133,10 @@ def _is_set(options: Iterable[str], configured: Mapping[str, Any]) -> bool:
 
 
 def _endpoint(url: str) -> str:
-    """Return the server's address without user and password; empty: AWS."""
+    """Return the server's address without user and password; empty: AWS, or none."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
-    if host.endswith(_AWS):
+    if not url or host.endswith(_AWS):
         return ""
     if ":" in host:
         host = f"[{host}]"

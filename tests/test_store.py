@@ -26,6 +26,7 @@ from conda_s3_sync_plugin.words import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from s3server import Request, S3Server
 
@@ -131,6 +132,36 @@ def test_other_servers_get_plain_bodies(s3: S3Server, store: S3Store) -> None:
     assert request.body == b"content"
     assert "x-amz-trailer" not in request.headers
     assert not [name for name in request.headers if "checksum" in name]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_heeded", "way"),
+    [
+        ("https://s3.example.com", True, "when_required"),
+        ("https://s3.example.com", False, "when_supported"),
+        ("https://s3.eu-north-1.amazonaws.com", True, "when_supported"),
+    ],
+    ids=["other", "ignored", "aws"],
+)
+@pytest.mark.parametrize("told_in", ["variable", "file"])
+def test_only_aws_gets_checksums_wherever_the_server_is_named(
+    url: str,
+    is_heeded: bool,
+    way: str,
+    told_in: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if told_in == "file":
+        (tmp_path / "config").write_text(f"[default]\nendpoint_url = {url}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    if not is_heeded:
+        monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    client = s3client.connect(s3client.Access(), "bucket").client
+    assert (client.meta.endpoint_url == url) is is_heeded
+    assert client.meta.config.request_checksum_calculation == way
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["create", "replace"])
