@@ -146,7 +146,8 @@ class State:
             if self._unreadable:  # another release may know how
                 self._file.replace(self._file.with_suffix(".unreadable.json"))
                 self._unreadable = False
-            text = json.dumps(document, indent=1, sort_keys=True)
+            # With indents, json would take its slow way, once for each environment.
+            text = json.dumps(document, sort_keys=True)
             replace_file(self._file, text.encode("ascii"))
         except OSError as error:
             raise StateError(
