@@ -45,6 +45,15 @@ def test_a_history_that_conda_deletes_on_failure_is_put_back(
     assert lab.snapshot("ml") == before
 
 
+def test_an_environment_that_was_read_is_not_kept_in_mind(lab: Lab) -> None:
+    from conda.core.prefix_data import PrefixData
+
+    lab.make("ml", "lib01")
+    PrefixData._cache_.clear()
+    assert lab.export("ml").lock.requested == ("lib01",)
+    assert not PrefixData._cache_
+
+
 @pytest.mark.parametrize("husk", ["conda-meta/history", "conda-meta/created_at", None])
 def test_nothing_is_left_of_a_create_that_failed(
     lab: Lab, channel: Channel, monkeypatch: pytest.MonkeyPatch, husk: str | None

@@ -53,7 +53,7 @@ def requested(prefix: Path, name_of: Callable[[str], str]) -> dict[str, str]:
         for text in request.removed:
             specs.pop(_name(text, name_of), None)
         specs |= {_name(text, name_of): text for text in request.added}
-    have = {record["name"] for record in plain.records(prefix)}
+    have = plain.names(prefix)
     return {name: specs[name] for name in sorted(specs) if name in have}
 
 

@@ -101,6 +101,12 @@ def to_ns(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
+def names(prefix: Path) -> set[str]:
+    """Return the names of all conda packages, as their records are called."""
+    paths = (prefix / "conda-meta").glob("*.json")
+    return {path.stem.rsplit("-", 2)[0] for path in paths}
+
+
 def records(prefix: Path) -> list[dict[str, Any]]:
     """Return the records of all conda packages, by name; raise EngineError."""
     found = []

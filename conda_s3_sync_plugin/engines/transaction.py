@@ -176,10 +176,20 @@ def _requested(prefix: Path) -> set[str]:
 
 
 def requested_specs(prefix: Path) -> list[tuple[str, str]]:
-    """Return what the user has asked conda for in an environment: name, spec."""
+    """Return what the user has asked conda for in an environment: name, spec.
+
+    conda's own map takes seconds for a large environment, and memory for as long as we
+    run: to leave out what is not installed, it reads and keeps all records.
+    """
+    specs: dict[str, str] = {}
     with quiet():
-        specs = History(str(prefix)).get_requested_specs_map()
-    return [(name, str(spec)) for name, spec in sorted(specs.items())]
+        for request in History(str(prefix)).get_user_requests():
+            for text in request.get("remove_specs", ()):
+                specs.pop(MatchSpec(text).name, None)
+            for kind in ("update_specs", "neutered_specs"):
+                asked = map(MatchSpec, request.get(kind, ()))
+                specs |= {spec.name: str(spec) for spec in asked}
+    return [(name, specs[name]) for name in sorted(specs.keys() & plain.names(prefix))]
 
 
 def _is_same(old: PackageRecord, new: PackageRecord) -> bool:
