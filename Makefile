@@ -7,6 +7,8 @@
 #   make test PYTHON=python3.12  with this python in the lane without conda
 #   make test-long               the same lanes, with more of what is tried at random
 #   make package                 the conda package, in a channel of its own
+#   make bench                   measure, and write docs/benchmarks.rst; needs a conda
+#   make bench ARGS="floor -k 3" some of it, three times each
 #
 #   make test-s3 SERVER=ceph20   what holds on every S3 server, on a real one: ceph16,
 #                                ceph18, ceph20, swift, ministack, s3rver, or the URL of
@@ -24,13 +26,16 @@ PYTHON ?= $(shell \
 LANES = $(or $(PYTHON),$(error no python3 >=3.10 found: install one, or set PYTHON=PATH)) \
   dev/lanes.py
 
-.PHONY: demo package test test-long test-s3 lint format clean
+.PHONY: bench demo package test test-long test-s3 lint format clean
 
 demo:
 	@$(LANES) demo
 
 package:
 	@$(LANES) package
+
+bench:
+	@$(LANES) bench $(ARGS)
 
 test test-long:
 	@$(LANES) $@ $(ARGS)

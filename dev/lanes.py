@@ -185,6 +185,18 @@ def package() -> int:
     return run(venv.python, "dev/package.py", env=lane_environment(venv))
 
 
+def bench(arguments: list[str]) -> int:
+    """Measure what there is; beside conda, and in it."""
+    try:
+        venv = with_conda(find_conda())
+    except NoConda as reason:
+        sys.exit(f"lanes: {reason}")
+    for each in (without_conda(), venv):
+        each.prepare()
+    script = "benchmarks/bench.py"
+    return run(venv.python, script, *arguments, env=lane_environment(venv))
+
+
 def lint() -> int:
     """Check style, format and types; run all three, whatever the first ones say."""
     python = lint_python()
@@ -268,7 +280,7 @@ def say(line: str) -> None:
 def main() -> int:
     """Do what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    tests = {"test": test, "test-long": test_long}
+    with_arguments = {"test": test, "test-long": test_long, "bench": bench}
     actions = {
         "demo": demo,
         "package": package,
@@ -276,11 +288,13 @@ def main() -> int:
         "format": format_code,
         "clean": clean,
     }
-    parser.add_argument("word", choices=(*tests, *actions))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
+    parser.add_argument("word", choices=(*with_arguments, *actions))
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, help="for pytest, or the benchmarks"
+    )
     options = parser.parse_args()
-    if options.word in tests:
-        return tests[options.word](options.arguments)
+    if options.word in with_arguments:
+        return with_arguments[options.word](options.arguments)
     return actions[options.word]()
 
 
