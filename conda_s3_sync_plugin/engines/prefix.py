@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..envfile import render
@@ -61,7 +63,8 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
     try:
         if not meta.is_dir():
             return None
-        names = sorted(entry.name for entry in meta.iterdir())
+        # Not iterdir: to make a Path of each of hundreds takes as long as all the rest.
+        names = sorted(item.name for item in os.scandir(meta))
         times.append(meta.stat().st_mtime_ns)
         for file in (*names, *_MARKS):
             digest.update(f"{file}\n".encode(errors="surrogateescape"))
@@ -71,8 +74,8 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
             digest.update(f"{mark} {stat.st_mtime_ns} {stat.st_size}\n".encode())
         for site in site_packages(prefix, names):
             times.append(site.stat().st_mtime_ns)
-            infos = sorted(path for path in site.iterdir() if path.suffix in INFO)
-            for info in infos:
+            infos = [item for item in os.scandir(site) if item.name.endswith(INFO)]
+            for info in sorted(infos, key=attrgetter("name")):
                 # With its time: the same version from another source has its name.
                 text = f"{info.name} {info.stat().st_mtime_ns}\n"
                 digest.update(text.encode(errors="surrogateescape"))
