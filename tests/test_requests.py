@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from acceptance import spread
+from following import set_up
 from hand_made import write_variables
 from request_counts import COSTS, spent
 
@@ -109,3 +110,14 @@ def test_a_deletion_costs_a_look_at_the_history(
     costs("``--delete``, removed there", b, "--delete", "-y")
     for machine in pair:
         costs("nothing to do", machine)
+
+
+@pytest.mark.conda
+def test_what_follows_a_command_costs_as_much_as_a_push(
+    machine: Build, s3: S3Server, bucket: str
+) -> None:
+    a = set_up(machine("a"), bucket)
+    a.conda("create", "-n", "ml", "lib00=1.0")
+    s3.requests.clear()
+    a.conda("install", "-n", "ml", "lib00=1.1")
+    assert spent(s3) == COSTS["push of a change"].of(1)
