@@ -44,7 +44,7 @@ def surroundings() -> str:
     return (
         f"Measured on {os.cpu_count()} cores of {platform.system()} "
         f"{platform.machine()}, with python\n{platform.python_version()}, "
-        f"{', '.join(versions)}, at a load of {os.getloadavg()[2]:.1f}."
+        f"{', '.join(versions)}, at a load of {os.getloadavg()[0]:.1f}."
     )
 
 
@@ -201,7 +201,11 @@ def groups(results: Mapping[str, Any]) -> list[Group]:
         spent.append(Bar(name, values, f"{sum(values):.0f} ms of CPU"))
     names = [*results.get("parts", {}).get(PLUGIN, ())]
     found = [
-        Group("how many times faster than the original, by environments", faster, True),
+        Group(
+            "how many times faster than the original, by environments (logarithmic)",
+            faster,
+            True,
+        ),
         Group("time to get an environment of 100 packages; ours is 1", slower),
         Group("where the time goes with nothing to do", spent, legend=names),
     ]

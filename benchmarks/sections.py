@@ -91,24 +91,22 @@ def original(lab: Lab) -> None:
     """Do the same as the original: same environments, same server."""
     executable = install_seed(lab.folder / "seed")
     templates = lab.environment(20), lab.environment(21)
-    # The original needs minutes for many; what takes so long varies little.
-    for number, runs in ((1, lab.runs), (10, 2), (50, 1)):
-        if number > lab.most:
-            continue
-        for delay in (0, 30):
-            for turn in range(runs):
-                for name in rotated([*OURS, "original"], turn):
-                    lab.delay(delay)
-                    machines = [
-                        lab.machine(each, OURS.get(name, "conda")) for each in "ab"
-                    ]
-                    syncs = [
-                        machine.sync if name in OURS else Seed(machine, executable).sync
-                        for machine in machines
-                    ]
-                    fill(machines[0], templates[0], number)
-                    row = f"{number} {delay}"
-                    _live(lab, row, name, machines[0], templates[1], syncs)
+    rounds = [
+        (number, delay, turn)
+        # The original needs minutes for many; what takes so long varies little.
+        for number, runs in ((1, lab.runs), (10, 2), (50, 1))
+        for delay in (0, 30)
+        for turn in range(runs if number <= lab.most else 0)
+    ]
+    for number, delay, turn in rounds:
+        for name in rotated([*OURS, "original"], turn):
+            lab.delay(delay)
+            a, b = (lab.machine(each, OURS.get(name, "conda")) for each in "ab")
+            fill(a, templates[0], number)
+            syncs = [a.sync, b.sync]
+            if name not in OURS:
+                syncs = [Seed(machine, executable).sync for machine in (a, b)]
+            _live(lab, f"{number} {delay}", name, a, templates[1], syncs)
 
 
 def _live(
