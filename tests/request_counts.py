@@ -37,7 +37,7 @@ COSTS = {
     "push of a change": Cost({"LIST": 1}, {"PUT": 3}),
     "pull": Cost({"LIST": 1}, {"GET": 2}),
     "the same on both sides": Cost({"LIST": 1}, {"GET": 1}),
-    "conflict, won here": Cost({"LIST": 1}, {"LIST": 1, "GET": 1, "PUT": 5}),
+    "conflict, won here": Cost({"LIST": 1}, {"LIST": 1, "GET": 1, "HEAD": 1, "PUT": 5}),
     "conflict, won there": Cost({"LIST": 1}, {"GET": 2, "PUT": 2}),
     "conflict, left": Cost({"LIST": 1}, {"GET": 1}),
     "``--dry-run``, ``--diff``": Cost({"LIST": 1}, {"GET": 1}),

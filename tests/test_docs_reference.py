@@ -81,7 +81,7 @@ def test_a_link_leads_to_a_page_and_to_a_section_that_it_has() -> None:
             if not place or "://" in place:
                 continue
             target = (path.parent / place).resolve()
-            assert target in trees, f"{path.name}: {place}"
+            assert target.exists(), f"{path.name}: {place}"
             assert not anchor or anchor in trees[target].ids, f"{path.name}: {anchor}"
 
 
