@@ -106,20 +106,29 @@ def _has_news(options: Options, engine: Engine) -> bool:
     """Tell whether anything here is not as the last run has left it."""
     memories = of_location(State().memories(str(engine.root)), options.location)
     roster = Roster(engine, options.scope)
+    envs = list(_environments(roster, engine))
     return all(
-        _is_news(memory, roster, engine, options.policy) for memory in memories.values()
+        _is_news(memory, envs, roster, options.policy) for memory in memories.values()
     )
 
 
-def _is_news(memory: Memory, roster: Roster, engine: Engine, policy: Policy) -> bool:
-    settled = {Status.IN_STEP, Status.IN_CONFLICT}
-    if policy.direction is Direction.PUSH:
-        settled.add(Status.HALF_PULLED)
+def _environments(roster: Roster, engine: Engine) -> Iterator[LocalEnv]:
+    """Yield those that take part, as far as they can be told apart and seen."""
     for name in roster.names:
         place = roster.place(name)
         env = None if isinstance(place, Unknown) else engine.look(name, place)
-        if isinstance(env, LocalEnv) and status(name, env, memory) not in settled:
-            return True
+        if isinstance(env, LocalEnv):
+            yield env
+
+
+def _is_news(
+    memory: Memory, envs: Iterable[LocalEnv], roster: Roster, policy: Policy
+) -> bool:
+    settled = {Status.IN_STEP, Status.IN_CONFLICT}
+    if policy.direction is Direction.PUSH:
+        settled.add(Status.HALF_PULLED)
+    if any(status(env, memory) not in settled for env in envs):
+        return True
     gone = memory.baselines.keys() - roster.everything
     return policy.delete and any(map(roster.takes_part, gone))
 

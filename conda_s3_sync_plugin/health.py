@@ -82,7 +82,7 @@ class _Checkup:
     ) -> Iterator[str]:
         """Say how an environment stands with one location."""
         name = env.name
-        found, baseline = status(name, env, memory), memory.baselines.get(name)
+        found, baseline = status(env, memory), memory.baselines.get(name)
         if found is Status.CHANGED and baseline:
             digest = self._engine.export(env).file.digest
             if digest == baseline.local:  # touched only

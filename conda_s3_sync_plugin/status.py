@@ -24,9 +24,9 @@ class Status(Word):
     HALF_PULLED = "pulled in part"
 
 
-def status(name: str, env: LocalEnv, memory: Memory) -> Status:
+def status(env: LocalEnv, memory: Memory) -> Status:
     """Compare an environment with what the last run has left; reads nothing of it."""
-    baseline, conflict = memory.baselines.get(name), memory.conflicts.get(name)
+    baseline, conflict = memory.baselines.get(env.name), memory.conflicts.get(env.name)
     if baseline and baseline.remote and baseline.stamp == env.stamp:
         return Status.IN_STEP
     if conflict and conflict.stamp == env.stamp:
