@@ -33,13 +33,6 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 #: Our two commands, and the kind of machine that each is for.
 OURS = {"conda s3-sync": "conda", "conda-s3-sync": "standalone"}
 
-#: Runs a program, and says how much memory it had.
-PEAK = """
-import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-"""
-
 
 @dataclass
 class Lab:
@@ -139,14 +132,6 @@ def fill(machine: Machine, template: Path, number: int) -> None:
         text = history.read_bytes()
         history.unlink()
         history.write_bytes(text)
-
-
-def peak(machine: Machine, *command: str) -> float:
-    """Run a module of python, and return how many MiB it had in memory at most."""
-    # By a small program: a process has had what its parent has, as the system sees it.
-    words = (python(machine), "-c", PEAK, python(machine), "-m", *command)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, else KiB
-    return int(machine.run(*words).stdout) * unit / 2**20
 
 
 def compile_package() -> None:

@@ -7,10 +7,11 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lab import OURS, Lab, fill, peak, python, rotated  # isort: skip
+from lab import OURS, Lab, fill, python, rotated  # isort: skip
 
 from conda_here import HAS_CLASSIC, solver
 from hand_made import add_record, make_prefix
+from memory import peak
 from seed import Seed, install_seed
 
 if TYPE_CHECKING:

@@ -57,8 +57,8 @@ class DeadlineStore:
 
     @property
     def identity(self) -> str:
-        """Return what tells this location from all others, once something was read."""
-        return self._store.identity
+        """Return what tells this location from all others, without credentials."""
+        return self._in_time(lambda: self._store.identity)
 
     def list(self) -> Listing:
         """Return all environments of the location."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +109,13 @@ class Observer:
     ) -> None:
         self._engine, self._roster, self._parse = engine, roster, parse
         self._is_deleted = is_deleted
+        self._ahead: dict[str, Here | Unknown | None] = {}
+
+    def look_ahead(self, baselines: Mapping[str, Baseline]) -> None:
+        """Look at all that is here; the first sight of each then finds that done."""
+        for name in self._roster.names:
+            with contextlib.suppress(Exception):  # it fails again where it is told
+                self._ahead[name] = self._here(name, baselines.get(name))
 
     def sight(
         self,
@@ -118,7 +126,8 @@ class Observer:
     ) -> Sight:
         """Put both sides of an environment together; `fetch` gets its object."""
         try:
-            here = self._here(name, baseline)
+            is_seen = name in self._ahead
+            here = self._ahead.pop(name) if is_seen else self._here(name, baseline)
             there = self._there(listed, baseline, fetch)
             deleted = (
                 there is None

@@ -67,12 +67,15 @@ class Session:
         self.memory: Memory
 
     @contextlib.contextmanager
-    def opened(self, *, deletes: bool = False) -> Iterator[Listing]:
+    def opened(
+        self, *, everything: bool = False, deletes: bool = False
+    ) -> Iterator[Listing]:
         """List the bucket while the environments here are looked for.
 
-        `deletes`: it is of interest whether what is missing was deleted on purpose.
-        Raise StoreError where it cannot be listed, and StateError. Afterwards, nobody
-        waits for what has not begun.
+        `everything`: all that takes part is looked at meanwhile, too. `deletes`: it is
+        of interest whether what is missing was deleted on purpose. Raise StoreError
+        where it cannot be listed, and StateError. Afterwards, nobody waits for what has
+        not begun.
         """
         wait = True
         try:
@@ -84,9 +87,11 @@ class Session:
                 self.parse,
                 self._is_deleted if deletes else lambda name, digest: False,
             )
-            found = listing.result()
             root = str(self.engine.root)
             self.memory = self.state.memory(self.store.identity, root)
+            if everything:
+                self.observer.look_ahead(self.memory.baselines)
+            found = listing.result()
             known = self.store.conditions or self.memory.conditions
             self.store.conditions = known
             yield found

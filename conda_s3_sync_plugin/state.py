@@ -97,48 +97,55 @@ class State:
 
     def memory(self, location: str, root: str) -> Memory:
         """Return what is remembered of one location and one conda installation."""
-        document = self._load()
-        places = document["locations"].setdefault(location, {})
-        entry = places.setdefault(
-            _place(root), {"conditions": None, "environments": {}}
-        )
+        document, memories = self._load()
+        place = _place(root)
+        if place in memories.get(location, {}):
+            return memories[location][place]
+        entry: dict[str, Any] = {"conditions": None, "environments": {}}
+        document["locations"].setdefault(location, {})[place] = entry
         return Memory(self, document, entry)
 
     def memories(self, root: str) -> dict[str, Memory]:
         """Return all that is remembered of one conda installation, by location."""
-        document, place = self._load(), _place(root)
+        _, memories = self._load()
+        place = _place(root)
         return {
-            location: Memory(self, document, places[place])
-            for location, places in document["locations"].items()
+            location: places[place]
+            for location, places in memories.items()
             if place in places
         }
 
-    def _load(self) -> dict[str, Any]:
-        """Read the file; a lost or broken one means never synchronized: always safe."""
+    def _load(self) -> tuple[dict[str, Any], dict[str, dict[str, Memory]]]:
+        """Read the file; a lost or broken one means never synchronized: always safe.
+
+        Return it as it is, and by location and conda installation.
+        """
         empty = {"format": STATE_FORMAT, "locations": {}}
         try:
             document = json.loads(self._file.read_bytes())
-            known = document["format"] == STATE_FORMAT
-            for places in document["locations"].values() if known else ():
-                for entry in places.values():
-                    Memory(self, document, entry)
-                    entry["conditions"] and Conditions(entry["conditions"])
+            if document["format"] == STATE_FORMAT:
+                return document, self._decoded(document)
+            problem = "was written by another release"
         except FileNotFoundError:
-            return empty
+            return empty, {}
         except OSError as error:
             raise StateError(f"{self._file} cannot be read: {error.strerror}") from None
         except _BROKEN:
             problem = "is broken"
-        else:
-            if known:
-                return dict(document)
-            problem = "was written by another release"
         self._unreadable = True
         self.warnings.append(
             f"{self._file} {problem}: every environment is compared anew, and that "
             "file is kept beside the new one"
         )
-        return empty
+        return empty, {}
+
+    def _decoded(self, document: dict[str, Any]) -> dict[str, dict[str, Memory]]:
+        return {
+            location: {
+                place: Memory(self, document, entry) for place, entry in places.items()
+            }
+            for location, places in document["locations"].items()
+        }
 
     def _save(self, document: dict[str, Any]) -> None:
         try:
@@ -170,6 +177,9 @@ class Memory:
         self, state: State, document: dict[str, Any], entry: dict[str, Any]
     ) -> None:
         self._state, self._document, self._entry = state, document, entry
+        known = entry["conditions"]
+        #: How the server takes conditions, if that was found out.
+        self.conditions = Conditions(known) if known else None
         self.baselines: dict[str, Baseline] = {
             name: _decode(values) for name, values in entry["environments"].items()
         }
@@ -179,16 +189,10 @@ class Memory:
             for name, values in entry.get("conflicts", {}).items()
         }
 
-    @property
-    def conditions(self) -> Conditions | None:
-        """How the server takes conditions, if that was found out."""
-        return (
-            Conditions(self._entry["conditions"]) if self._entry["conditions"] else None
-        )
-
     def remember_conditions(self, conditions: Conditions | None) -> None:
         """Save how the server takes conditions; raise StateError."""
         if conditions is not self.conditions:
+            self.conditions = conditions
             self._entry["conditions"] = conditions and str(conditions)
             self._state._save(self._document)
 

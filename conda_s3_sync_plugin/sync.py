@@ -92,7 +92,8 @@ class Synchronization:
         where a person should look first. What fails for one environment is in its
         outcome, and stops no other.
         """
-        with self._session.opened(deletes=self._policy.delete) as listing:
+        deletes = self._policy.delete
+        with self._session.opened(everything=True, deletes=deletes) as listing:
             ahead, now = self._session.ahead, self._session.now()
             self._policy = replace(self._policy, ahead=ahead, now=now)
             planned = self._plan(listing)

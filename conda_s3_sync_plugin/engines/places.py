@@ -35,13 +35,14 @@ class Places:
         root's has everybody's.
         """
         seen = set()
+        folders: dict[Path, str] = {}
         found = (*self._in_folders(), *self._registered())
         named = ((prefix.name, prefix) for prefix in found)
         for name, prefix in ((ROOT, self.root), *named):
             # Not Path.is_dir: what may not be seen, or cannot be a path, is not there.
             if not os.path.isdir(prefix / "conda-meta"):  # noqa: PTH112
                 continue
-            real = os.path.realpath(prefix)
+            real = _real(prefix, folders)
             if real not in seen:
                 seen.add(real)
                 yield name, prefix
@@ -104,6 +105,16 @@ class Places:
             ]
             if kept != lines:
                 replace_file(self.registry, b"".join(kept))
+
+
+def _real(prefix: Path, folders: dict[Path, str]) -> str:
+    """Return what a path really is; few `folders` have many, and are kept in mind."""
+    if os.path.islink(prefix):  # noqa: PTH114
+        return os.path.realpath(prefix)
+    folder = prefix.parent
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], prefix.name)  # noqa: PTH118
 
 
 def check_removable(prefix: Path, root: Path) -> None:

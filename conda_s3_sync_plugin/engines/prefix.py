@@ -59,17 +59,17 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
     """See whether a folder is an environment, and stamp it; reads no file."""
     meta = prefix / "conda-meta"
     digest = hashlib.blake2b(digest_size=16)
-    times = []
     try:
         if not meta.is_dir():
             return None
+        times = [meta.stat().st_mtime_ns]
         # Not iterdir: to make a Path of each of hundreds takes as long as all the rest.
-        names = sorted(item.name for item in os.scandir(meta))
-        times.append(meta.stat().st_mtime_ns)
-        for file in (*names, *_MARKS):
-            digest.update(f"{file}\n".encode(errors="surrogateescape"))
-        for mark in filter(set(names).__contains__, _MARKS):
-            stat = (meta / mark).stat()
+        found = {item.name: item for item in os.scandir(meta)}
+        names = sorted(found)
+        text = "".join(f"{file}\n" for file in (*names, *_MARKS))
+        digest.update(text.encode(errors="surrogateescape"))
+        for mark in filter(found.__contains__, _MARKS):
+            stat = found[mark].stat()
             times.append(stat.st_mtime_ns)
             digest.update(f"{mark} {stat.st_mtime_ns} {stat.st_size}\n".encode())
         for site in site_packages(prefix, names):
@@ -79,12 +79,12 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
                 # With its time: the same version from another source has its name.
                 text = f"{info.name} {info.stat().st_mtime_ns}\n"
                 digest.update(text.encode(errors="surrogateescape"))
-        if "history" not in names:
+        if "history" not in found:
             return Unknown(
                 f"{meta / 'history'} is missing",
                 hint=f"If {prefix} is the rest of a failed command, remove the folder.",
             )
-        modified = from_ns((meta / "history").stat().st_mtime_ns)
+        modified = from_ns(found["history"].stat().st_mtime_ns)
         touched = from_ns(max(times))
     except OSError as error:
         return Unknown(f"{prefix} cannot be read: {error.strerror}")
