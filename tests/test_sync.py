@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,6 +112,25 @@ def test_row_5_nothing_to_do_is_one_listing(pair: Pair) -> None:
         assert is_quiet(machine.sync())
         assert machine.did("list", "get", "get_lock", "export") == {"list": 1}
         assert not machine.did()
+
+
+def test_what_is_here_is_looked_at_once_and_while_the_bucket_is_listed(
+    pair: Pair,
+) -> None:
+    a, _ = pair
+    in_step(a)
+    looked, waited = Event(), []
+
+    def before(operation: str, name: str) -> None:
+        if operation == "look":
+            looked.set()
+        if operation == "list":
+            waited.append(looked.wait(60))
+
+    a.before = before
+    assert is_quiet(a.sync())
+    assert waited == [True]
+    assert a.did("look") == {"look": 1}
 
 
 def test_row_5_a_touch_is_no_change(pair: Pair) -> None:
