@@ -58,6 +58,7 @@ FLOORS = {
     "engines.installer": 2,
     "engines.linking": 2,
     "engines.rollback": 2,
+    "engines.worker": 2,
     "engines.ladder": 2,
     "engines.leftovers": 2,
     "engines.library": 2,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import rattler
@@ -87,26 +88,26 @@ class _Scripts:
         raise AttributeError(name)
 
 
-def _end_with_parent() -> None:
-    """End when nobody holds the other end of standard input any more."""
-    sys.stdin.read()
-    os._exit(1)
+def _read(jobs: Queue[str]) -> None:
+    """Take jobs; end when nobody holds the other end of standard input any more."""
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(1)  # whatever threads still do
 
 
 def main() -> None:
-    """Install what standard input says, and tell on standard output how it went."""
+    """Install what each line of standard input says; tell in a line how it went."""
     for ending in ENDING:
         # Whoever has started this gets them as well, and decides.
         signal.signal(ending, lambda *_: None)
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    answer = os.dup(sys.stdout.fileno())
+    jobs: Queue[str] = Queue()
+    threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # where link scripts talk
     said: dict[str, object]
-    try:
-        said = {"failed": asyncio.run(install(**job))}
-    except BaseException as error:
-        said = {"error": str(error)}
-    with open(answer, "w", encoding="utf-8") as file:  # noqa: PTH123 (no path)
-        json.dump(said, file)
-    os._exit(0)  # whatever threads still do
+    while True:
+        try:
+            said = {"failed": asyncio.run(install(**json.loads(jobs.get())))}
+        except BaseException as error:
+            said = {"error": str(error)}
+        os.write(answers, f"{json.dumps(said)}\n".encode())

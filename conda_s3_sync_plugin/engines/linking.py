@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
-import tempfile
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from . import history
 from . import prefix as plain
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from .gateway import Gateway
     from .prefix import Record
     from .rollback import Patience
+    from .worker import Worker
 
     Package = rattler.RepoDataRecord
 
@@ -34,6 +32,7 @@ _PRIVATE = 0o600
 
 def mirror(
     gateway: Gateway,
+    worker: Worker,
     prefix: Path,
     packages: Sequence[Package],
     asked: Mapping[str, str],
@@ -73,7 +72,7 @@ def mirror(
         undisturbed() as patience,
         rolled_back(prefix, leaving, lambda: gateway.cache.files(coming)),
     ):
-        _install(gateway, prefix, packages, again, patience)
+        _install(gateway, worker, prefix, packages, again, patience)
         if not is_tagged:
             (prefix / _TAG).unlink(missing_ok=True)  # backups would leave it out
         _sweep(prefix, _files(before) - _files(plain.records(prefix)))
@@ -96,13 +95,14 @@ def _unchanged(before: Iterable[Record], new: Mapping[str, Package]) -> set[str]
 
 def _install(
     gateway: Gateway,
+    worker: Worker,
     prefix: Path,
     packages: Iterable[Package],
     again: Collection[str],
     patience: Patience,
 ) -> None:
     """Have rattler do it, and make of what it leaves what conda would leave."""
-    _run(
+    worker.run(
         patience,
         prefix=str(prefix),
         platform=gateway.platform,
@@ -139,39 +139,3 @@ def _sweep(prefix: Path, files: Iterable[str]) -> None:
                 if folder == prefix:
                     break
                 folder.rmdir()
-
-
-def _run(patience: Patience, **job: Any) -> None:  # noqa: ANN401 (JSON)
-    """Run the installer to the end of its process, which ends with ours."""
-    program = (
-        f"import sys; sys.path[:] = {[*map(str, sys.path)]!r}; "
-        f"from {__package__}.installer import main; main()"
-    )
-    with (
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(  # noqa: S603 (no shell)
-            [sys.executable, "-I", "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            encoding="utf-8",
-        ) as process,
-    ):
-        stdin, stdout = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        patience.give_up = process.kill
-        with contextlib.suppress(BrokenPipeError):
-            stdin.write(f"{json.dumps(job)}\n")
-            stdin.flush()
-        said = stdout.read()
-        process.wait()
-        if not said:
-            stderr.seek(0)
-            words = stderr.read().decode(errors="replace").strip().splitlines()
-            status = f"status {process.returncode}"
-            raise RuntimeError(f"rattler has crashed: {[status, *words][-1]}")
-    answer = json.loads(said)
-    if "error" in answer:
-        raise RuntimeError(answer["error"])
-    if answer["failed"]:
-        names = ", ".join(answer["failed"])
-        raise RuntimeError(f"the link script of {names} has failed")

@@ -19,6 +19,7 @@ from .failures import in_one_line
 from .installation import places
 from .linking import mirror
 from .packagecache import cache_folder
+from .worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +54,7 @@ class RattlerEngine(AbstractEngine["Package", "RattlerSpec"]):
         self._channels = Channels(condarc)
         self._retries = condarc.text("remote_max_retries")
         self._priority = condarc.text("channel_priority")
+        self._worker = Worker()
         self._registers = condarc.flag("register_envs", default=True)
 
     @cached_property
@@ -145,19 +147,19 @@ class RattlerEngine(AbstractEngine["Package", "RattlerSpec"]):
             wishes = {**asked, **wishes}
             rest = (item for item in installed(prefix) if self._name(item) not in new)
             packages = [*packages, *rest]
-        mirror(self._gateway, prefix, packages, asked, wishes)
+        mirror(self._gateway, self._worker, prefix, packages, asked, wishes)
         if self._registers:
             self._places.register(prefix)
 
     def _remove(self, prefix: Path) -> None:
-        mirror(self._gateway, prefix, (), self._requests(prefix), {})
+        mirror(self._gateway, self._worker, prefix, (), self._requests(prefix), {})
 
     def _relink(self, prefix: Path, names: Sequence[str]) -> None:
         packages = [
             self._package(plain.lockable(record)) for record in plain.records(prefix)
         ]
         asked = self._requests(prefix)
-        mirror(self._gateway, prefix, packages, asked, asked, again=names)
+        mirror(self._gateway, self._worker, prefix, packages, asked, asked, again=names)
 
 
 def _check_platform(name: str) -> None:
