@@ -73,7 +73,8 @@ def restore(
             outcome = Outcome(step, difference=difference)
         else:
             watcher.start(step)
-            old = Fetched(entry.there, entry.file)
+            moment = session.moment_after(each.kept for each in entries)
+            old = Fetched(replace(entry.there, modified=moment), entry.file)
             outcome = _bring_back(session, step, sight, old, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
@@ -104,7 +105,10 @@ def _file_of(session: Session, sight: Sight) -> EnvFile | None:
 def _bring_back(
     session: Session, step: Step, sight: Sight, old: Fetched, *, prune: bool
 ) -> Outcome:
-    """Write the version to the bucket, and pull it; else the next run does that."""
+    """Write the version to the bucket, and pull it; else the next run does that.
+
+    `old` has the time that it gets as a new one.
+    """
     keeper = Keeper(session, pull_only=False)
     keeper.keep_local(sight)
     keeper.keep_remote(sight)
@@ -121,8 +125,7 @@ def _bring_back(
 def _write(session: Session, sight: Sight, old: Fetched) -> There:
     """Write the version to the bucket as a new one; return what is there then."""
     name, store = sight.name, session.store
-    remote, digest = old.remote, old.file.digest
-    moment = session.moment_after(store.history(name))
+    remote, digest, moment = old.remote, old.file.digest, old.remote.modified
     document = Document(remote.body, digest, moment, remote.platform)
     store.keep(name, document)
     replaces = sight.there.etag if isinstance(sight.there, There) else None
