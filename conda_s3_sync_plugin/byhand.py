@@ -21,6 +21,7 @@ from .engines.pip import python_in
 from .engines.privacy import forget_secrets
 from .engines.transaction import in_order
 from .exceptions import EngineError, EnvFileError, PipError, UsageError
+from .location import ROOT
 from .lockfile import lock_in, render_lock
 from .models import EnvFile, LocalEnv
 
@@ -105,9 +106,11 @@ class _Rest:
     def install(self, command: str) -> None:
         """Install it into the prefix of the command; raise S3SyncError."""
         prefix, lock = Path(context.target_prefix), self.lock
+        # Base is called so, and treated otherwise; this is whatever the user names.
+        name = str(prefix) if prefix.name == ROOT else prefix.name
         try:
             applied = _engine().apply(
-                prefix.name,
+                name,
                 prefix,
                 EnvFile(b"", lock.digest, pip=lock.pip, variables=lock.variables),
                 lock,
@@ -121,7 +124,7 @@ class _Rest:
                 hint="All else of the lock is in place. To try again: "
                 + shlex.join([*again, *lock.pip]),
             ) from None
-        _tell(prefix.name, [*applied.given_up, *applied.notes])
+        _tell(name, [*applied.given_up, *applied.notes])
 
 
 def _follow_up(source: str, lock: Lock) -> None:

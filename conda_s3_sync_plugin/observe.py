@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,8 +150,8 @@ class Observer:
             return place
         try:
             env = self._engine.look(name, place)
-            if env is None and baseline and baseline.prefix:
-                return self._gone(Path(baseline.prefix))
+            if missed := self._missed(baseline, env):
+                return missed
             if not isinstance(env, LocalEnv):
                 return env
             if baseline and baseline.stamp == env.stamp:
@@ -174,15 +175,34 @@ class Observer:
             modified = env.touched
         return Here(env, Version(export.file.digest, modified), export)
 
-    def _gone(self, prefix: Path) -> Unknown | None:
-        """Tell what was removed from what is only out of sight."""
-        if self._engine.has_folder(prefix):
+    def _missed(
+        self, baseline: Baseline | None, env: LocalEnv | Unknown | None
+    ) -> Unknown | None:
+        """Tell what was removed, or has moved, from what is only out of sight."""
+        if baseline is None or not baseline.prefix or isinstance(env, Unknown):
             return None
-        return Unknown(
-            f"{prefix.parent} is not there, where it was",
-            hint="If that is a disk or a share, mount it. If it is gone for good, make "
-            "the folder again.",
-        )
+        old = Path(baseline.prefix)
+        if env and env.prefix == old:
+            return None
+        if self._engine.is_there(old):
+            if env is None:
+                return Unknown(
+                    f"{old} is there, but this run does not find it",
+                    hint="Let it look there, too: CONDA_ENVS_DIRS, or envs_dirs in "
+                    ".condarc; and see who may read the folder.",
+                )
+            if os.path.realpath(old) != os.path.realpath(env.prefix):
+                return Unknown(
+                    f"{old} was synchronized, and {env.prefix} is another one",
+                    hint="Rename one of them, or choose the other with --path-filter.",
+                )
+        elif env is None and not self._engine.has_folder(old):
+            return Unknown(
+                f"{old.parent} is not there, where it was",
+                hint="If that is a disk or a share, mount it. If it is gone for good, "
+                "make the folder again.",
+            )
+        return None
 
     def _there(
         self,

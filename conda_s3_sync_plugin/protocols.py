@@ -134,6 +134,10 @@ class Engine(Protocol):
         """See what is at a prefix, without reading it; None: no environment."""
         ...
 
+    def is_there(self, prefix: Path) -> bool:
+        """Tell whether an environment is at a prefix, or at least may be."""
+        ...
+
     def has_folder(self, prefix: Path) -> bool:
         """Tell whether the folder is there that an environment was in."""
         ...

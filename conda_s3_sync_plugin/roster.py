@@ -29,8 +29,9 @@ class Roster:
         #: Environments that could never take part, and why.
         self.warnings: list[str] = []
         for name, prefix in engine.environments():
-            problem = "" if name == ROOT else name_problem(name)
-            if not self._admits(name, prefix):
+            # Base has a name of its own; another folder may be called like that.
+            problem = "" if prefix == engine.root else name_problem(name)
+            if not (name == ROOT and problem) and not self._admits(name, prefix):
                 self._left_out.add(name)
             elif problem:
                 self.warnings.append(f"{prefix} is left alone: {problem}")

@@ -17,7 +17,7 @@ from .models import Baseline
 from .words import Conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: Raised with each change that older releases would misread.
 STATE_FORMAT: Final = 1
@@ -98,22 +98,20 @@ class State:
     def memory(self, location: str, root: str) -> Memory:
         """Return what is remembered of one location and one conda installation."""
         document, memories = self._load()
-        place = _place(root)
-        if place in memories.get(location, {}):
-            return memories[location][place]
-        entry: dict[str, Any] = {"conditions": None, "environments": {}}
-        document["locations"].setdefault(location, {})[place] = entry
-        return Memory(self, document, entry)
+        places = document["locations"].setdefault(location, {})
+        place = _place(root, memories.get(location, {}))
+        entry = places.setdefault(place, {"conditions": None, "environments": {}})
+        entry["installation"] = _installation(root)
+        return memories.get(location, {}).get(place) or Memory(self, document, entry)
 
     def memories(self, root: str) -> dict[str, Memory]:
         """Return all that is remembered of one conda installation, by location."""
         _, memories = self._load()
-        place = _place(root)
-        return {
-            location: places[place]
+        found = {
+            location: places.get(_place(root, places))
             for location, places in memories.items()
-            if place in places
         }
+        return {location: memory for location, memory in found.items() if memory}
 
     def _load(self) -> tuple[dict[str, Any], dict[str, dict[str, Memory]]]:
         """Read the file; a lost or broken one means never synchronized: always safe.
@@ -183,6 +181,9 @@ class Memory:
         self.baselines: dict[str, Baseline] = {
             name: _decode(values) for name, values in entry["environments"].items()
         }
+        host, inode = entry.get("installation", ("", 0))
+        #: Whose it is: the name of a machine, and the number of a folder there.
+        self.installation = _text(host), int(inode)
         #: Those that the last run has left.
         self.conflicts: dict[str, Conflict] = {
             name: Conflict(*map(_text, values))
@@ -219,9 +220,29 @@ class Memory:
         self._state._save(self._document)
 
 
-def _place(root: str) -> str:
+def _place(root: str, known: Mapping[str, Memory]) -> str:
+    """Return under what an installation is remembered, or is to be: its path.
+
+    Machines that share a home may each have one of their own there: all but the first
+    have their name in it. Names change, and one installation may be shared as well; so
+    it is another one only where the folder is, too.
+    """
     # A conda and the command without it may each come through another link.
-    return os.path.realpath(root)
+    place = os.path.realpath(root)
+    if place not in known:
+        return place
+    owner, (host, inode) = known[place].installation, _installation(root)
+    if owner[0] in ("", host) or owner[1] == inode:
+        return place
+    return f"{place} on {host}"
+
+
+def _installation(root: str) -> tuple[str, int]:
+    try:
+        inode = os.stat(root).st_ino  # noqa: PTH116
+    except OSError:  # a mamba need not have a base
+        inode = 0
+    return socket.gethostname(), inode
 
 
 def _encode(baseline: Baseline) -> dict[str, Any]:

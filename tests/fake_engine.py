@@ -92,6 +92,8 @@ class FakeEngine:
         self.envs: dict[Path, FakeEnv] = {self.root: FakeEnv()}
         #: Folders of environments that are not there at present.
         self.unmounted: set[Path] = set()
+        #: Environments that are there, and are not found.
+        self.hidden: set[Path] = set()
         self._serial = 0
 
     def edit(
@@ -150,7 +152,7 @@ class FakeEngine:
 
     def environments(self) -> Iterator[tuple[str, Path]]:
         self._begin("environments")
-        for prefix in list(self.envs):
+        for prefix in self.envs.keys() - self.hidden:
             yield ROOT if prefix == self.root else prefix.name, prefix
 
     def prefix_for(self, name: str) -> Path:
@@ -164,6 +166,9 @@ class FakeEngine:
         if env.broken:
             return Unknown(f"{prefix}/conda-meta/history is missing")
         return LocalEnv(name, prefix, str(env.serial), env.modified, env.touched)
+
+    def is_there(self, prefix: Path) -> bool:
+        return prefix in self.envs
 
     def has_folder(self, prefix: Path) -> bool:
         return prefix.parent not in self.unmounted

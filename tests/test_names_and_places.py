@@ -13,6 +13,8 @@ from acceptance import (
     sync_twice,
     tree,
 )
+from hand_made import write_variables
+from lab import snapshot
 from machine import Machine
 
 if TYPE_CHECKING:
@@ -109,6 +111,26 @@ def link_folder(machine: Machine) -> tuple[Path, Path]:
     link.rename(place)
     link.symlink_to(place)
     return link, place / "libs"
+
+
+def test_a_link_beside_what_it_leads_to_is_left_alone_whatever_arrives(
+    original: Machine, machine: Build, s3: S3Server, bucket: str
+) -> None:
+    a, b = machine("a"), machine("b")
+    plant(original, "libs", a, b)
+    b.prefix("libs").rename(b.prefix("alias"))
+    link = a.prefix("alias")
+    link.symlink_to("libs")
+    for prefix in (b.prefix("alias"), a.prefix("libs")):
+        write_variables(prefix, {"WHO": prefix.name})
+    sync_twice(a, s3, bucket)
+    b.sync_here(bucket, "--push-only")
+    before = snapshot(a.prefix("libs"))
+    said = a.sync_here(bucket, "--delete", check=False)
+    assert f"{link} is a link to {a.prefix('libs')}" in said.stdout + said.stderr
+    assert said.returncode == 1
+    assert link.is_symlink()
+    assert snapshot(a.prefix("libs")) == before
 
 
 @pytest.mark.parametrize("make_link", [link_prefix, link_folder])

@@ -81,6 +81,26 @@ def test_the_base_of_another_installation_is_no_environment(
     assert found(places) == []
 
 
+def test_a_link_to_an_environment_is_no_second_one(places: Places) -> None:
+    first, second = places.folders
+    z = make_prefix(second / "z")
+    links = {first / "a": z, first / "b": places.root, second / "c": z}
+    for link, place in links.items():
+        link.symlink_to(place)
+    assert found(places) == [("z", z)]
+    for link in links:
+        with pytest.raises(EngineError, match=f"{link} is a link to "):
+            places.prefix_for(link.name)
+
+
+def test_a_link_is_where_an_environment_is_that_has_no_other_name(
+    places: Places, tmp_path: Path
+) -> None:
+    link = places.folders[0] / "a"
+    link.symlink_to(make_prefix(tmp_path / "elsewhere"))
+    assert found(places) == [("a", link)]
+
+
 @pytest.mark.parametrize(
     "rubbish", [b"\xff\xfe/a", b"/a\0b", b"\0" * 9, b"# comment", b"/" + b"a" * 5000]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -133,6 +134,38 @@ def test_locations_and_roots_are_apart(folder: Path, other: tuple[str, str]) -> 
     assert recall(folder, HERE) == {"a": IN_STEP}
     assert State(folder).memory(*HERE).conditions is None
     assert recall(folder, other) == {"a": BEGUN, "b": BEGUN}
+
+
+def test_machines_that_share_a_home_have_their_own_unless_they_share_conda_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, aside = tmp_path / "conda", tmp_path / "aside"
+    where = ("s3://bucket", str(root))
+
+    def is_at(host: str) -> None:
+        monkeypatch.setattr(socket, "gethostname", lambda: host)
+
+    root.mkdir()
+    is_at("a")
+    remember(folder, where, ml=IN_STEP)
+    is_at("b")
+    assert recall(folder, where) == {"ml": IN_STEP}
+    root.rename(aside)
+    root.mkdir()
+    assert recall(folder, where) == {}
+    other = replace(IN_STEP, etag="other")
+    remember(folder, where, ml=other)
+    for host in ("b", "c"):
+        is_at(host)
+        mine = {"ml": other} if host == "b" else {}
+        assert recall(folder, where) == mine
+        found = State(folder).memories(str(root))
+        assert [memory.baselines for memory in found.values()] == [mine] * bool(mine)
+    root.rmdir()
+    aside.rename(root)
+    for host in ("a", "d"):
+        is_at(host)
+        assert recall(folder, where) == {"ml": IN_STEP}
 
 
 @pytest.mark.parametrize("conditions", Conditions)

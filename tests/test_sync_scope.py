@@ -21,7 +21,8 @@ from fake_machine import (
 )
 
 from conda_s3_sync_plugin.exceptions import SafetyError
-from conda_s3_sync_plugin.models import Scope
+from conda_s3_sync_plugin.location import ROOT
+from conda_s3_sync_plugin.models import Outcome, Result, Scope
 from conda_s3_sync_plugin.words import Action, Conditions
 
 
@@ -158,6 +159,59 @@ def test_base_takes_part_only_when_asked_and_is_only_added_to(pair: Pair) -> Non
     assert b.engine.versions("root") == {"conda": "25", "pip": "1", "mamba": "2"}
     assert before in b.history("root")
     assert is_quiet(b.sync(scope=with_root))
+
+
+def test_another_folder_called_as_base_is_left_alone(pair: Pair) -> None:
+    a, b = pair
+    in_step(a, b)
+    other = a.folder / "app" / ROOT
+    a.engine.envs[other] = a.engine.envs.pop(a.engine.prefix_for("ml"))
+    a.engine.edit(ROOT, {"conda": "26"})
+    for scope, pushed in ((Scope(), None), (Scope(root=True), Action.PUSH)):
+        result = a.sync(scope=scope, force=True)
+        assert actions(result).get(ROOT) is pushed
+        (warning,) = result.warnings
+        assert warning.startswith(f"{other} is left alone: ")
+    assert a.remote(ROOT) == a.engine.digest(ROOT)
+
+
+@pytest.mark.parametrize("delete", [True, False], ids=["deletes", "keeps"])
+def test_what_is_only_out_of_sight_is_neither_removed_nor_made_again(
+    pair: Pair, delete: bool
+) -> None:
+    a, _ = pair
+    place = Path("/data/envs/ml")
+    for name, prefix in (("ml", place), ("x", None), ("y", None)):
+        a.engine.edit(name, {"numpy": "1"}, prefix=prefix)
+    a.sync()
+    a.engine.hidden.add(place)
+    outcome = only(a.sync("ml", delete=delete))
+    assert outcome.step.action is Action.SKIP
+    assert outcome.step.reason.startswith(f"{place} is there, but ")
+    a.engine.hidden.clear()
+    assert is_quiet(a.sync(delete=delete))
+
+
+def test_another_environment_of_the_same_name_is_no_change_of_the_first(
+    pair: Pair,
+) -> None:
+    a, b = pair
+    in_step(a, b)
+    before, first = a.remote("ml"), a.engine.prefix_for("ml")
+    other = Path("/other/ml")
+    a.engine.edit("ml", {"numpy": "3"}, at=LATEST, prefix=other)
+    filtered = Scope(path_filter=re.compile("^/other/"))
+    outcome = only(a.sync(scope=filtered))
+    assert outcome.step.action is Action.SKIP
+    assert f"{first} was synchronized, and {other} is " in outcome.step.reason
+    assert a.remote("ml") == before
+    del a.engine.envs[first]  # it has moved
+    assert actions(a.sync(scope=filtered)) == {"ml": Action.PUSH}
+
+
+def only(result: Result) -> Outcome:
+    (outcome,) = result.outcomes
+    return outcome
 
 
 def test_two_of_one_name_are_refused_with_both_places(pair: Pair) -> None:

@@ -67,6 +67,16 @@ class AbstractEngine(Library[P, S]):
         """See what is at a prefix, without reading it."""
         return plain.look(name, prefix)
 
+    def is_there(self, prefix: Path) -> bool:
+        """Tell whether an environment is at a prefix, or at least may be."""
+        try:
+            os.lstat(prefix / "conda-meta")
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # nobody can tell
+            pass
+        return True
+
     def has_folder(self, prefix: Path) -> bool:
         """Tell whether the folder is there that an environment was in."""
         return os.path.isdir(prefix.parent)  # noqa: PTH112 (it may be forbidden)

@@ -36,7 +36,9 @@ class Places:
         """
         seen = set()
         folders: dict[Path, str] = {}
-        found = (*self._in_folders(), *self._registered())
+        # A link is a second name, where what it leads to has one without it.
+        inside = sorted(self._in_folders(), key=os.path.islink)
+        found = (*inside, *self._registered())
         named = ((prefix.name, prefix) for prefix in found)
         for name, prefix in ((ROOT, self.root), *named):
             # Not Path.is_dir: what may not be seen, or cannot be a path, is not there.
@@ -67,9 +69,19 @@ class Places:
         return [line for line in lines if os.path.isabs(line) and "\0" not in line]  # noqa: PTH117
 
     def prefix_for(self, name: str) -> Path:
-        """Return where a new environment would be created; raise EngineError."""
+        """Return where a new environment would be created; raise EngineError.
+
+        Also for the second name of an environment: a link to it is not found.
+        """
         if name == ROOT:
             return self.root
+        for link in (folder / name for folder in self.folders):
+            if os.path.islink(link):  # noqa: PTH114 (it may be forbidden)
+                raise EngineError(
+                    f"{link} is a link to {os.path.realpath(link)}.",
+                    hint="That has a name of its own, or is not there: remove the link "
+                    "if this environment is to be one of its own.",
+                )
         # conda's own answer would try the folders out, by writing into them.
         for folder in self.folders:
             places = (folder, *folder.parents)

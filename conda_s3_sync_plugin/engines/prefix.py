@@ -60,9 +60,12 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
     meta = prefix / "conda-meta"
     digest = hashlib.blake2b(digest_size=16)
     try:
-        if not meta.is_dir():
-            return None
         times = [meta.stat().st_mtime_ns]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return _unreadable(prefix, error)
+    try:
         # Not iterdir: to make a Path of each of hundreds takes as long as all the rest.
         found = {item.name: item for item in os.scandir(meta)}
         names = sorted(found)
@@ -87,11 +90,15 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
         modified = from_ns(found["history"].stat().st_mtime_ns)
         touched = from_ns(max(times))
     except OSError as error:
-        return Unknown(f"{prefix} cannot be read: {error.strerror}")
+        return _unreadable(prefix, error)
     except OverflowError:
         return Unknown(f"{prefix} has a time that is beyond any calendar")
     is_changing = any(file.endswith(_PUT_ASIDE) for file in names)
     return LocalEnv(name, prefix, digest.hexdigest(), modified, touched, is_changing)
+
+
+def _unreadable(prefix: Path, error: OSError) -> Unknown:
+    return Unknown(f"{prefix} cannot be read: {error.strerror}")
 
 
 def from_ns(nanoseconds: int) -> datetime:
