@@ -243,11 +243,14 @@ class Bucket:
         self, method: Callable[..., Mapping[str, Any]], key: str
     ) -> Mapping[str, Any] | None:
         try:
-            return of_s3(method(Bucket=self._location.bucket, Key=key))
+            answer = of_s3(method(Bucket=self._location.bucket, Key=key))
         except self._client.exceptions.ClientError as error:
             if is_absence(error):
                 return None
             raise
+        # As names of headers they may have come with capitals.
+        metadata = {name.lower(): text for name, text in answer["Metadata"].items()}
+        return {**answer, "Metadata": metadata}
 
 
 def is_ours(stored: Stored, key: str) -> bool:

@@ -25,7 +25,7 @@ from conda_s3_sync_plugin import retry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from s3faults import Change
+    from s3faults import Change, Headers
     from s3server import Request, S3Server
     from station import Station
     from tasks import Begin
@@ -187,3 +187,22 @@ def test_a_version_with_a_wrong_checksum_is_not_restored(
     assert_told(done, "restore")
     assert "cannot be read" in done.err
     assert station.here() == station.there() == now
+
+
+def capitals(
+    request: Request, status: str, headers: Headers, body: bytes
+) -> tuple[str, Headers, list[bytes]]:
+    """Answer as servers and proxies do that spell the names of headers their way."""
+    return status, [(name.title(), text) for name, text in headers], [body]
+
+
+def test_metadata_may_come_with_capitals(
+    station: Station, originals: list[Path], s3: S3Server
+) -> None:
+    todo = theirs(station, originals)
+    spoil(station, f"{NAME}.yml")
+    with answering(s3, capitals):
+        assert "not what was written" in station.run(*todo.arguments).err
+    s3.client.delete_object(Bucket=station.bucket, Key=f"{NAME}.yml")
+    with answering(s3, capitals):
+        converges(station, todo)
