@@ -109,6 +109,27 @@ def test_no_channel_is_told_a_variable_because_of_its_name(
         assert http_channel.requests
 
 
+@pytest.mark.parametrize("name", ["%(response_details)s", "100%", "%(x)s", "50%25"])
+def test_no_error_tells_a_login_because_of_the_name_of_a_channel(
+    private: Callable[[str, str], Lab],
+    http_channel: HttpChannel,
+    name: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    here = private("here", http_channel.url)
+    netrc = here.machine.home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login joe password s3cret\n")
+    netrc.chmod(0o600)
+    here.enter()
+    file = environment("acty", channels=[f"http://{http_channel.host}/{name}"])
+    with pytest.raises(EngineError, match="404") as error:
+        here.apply("ml", file)
+    assert LOGIN in http_channel.logins
+    said = "".join((str(error.value), str(error.value.__cause__), *capfd.readouterr()))
+    assert LOGIN.split()[1] not in said
+    assert_no_secret(said)
+
+
 def assert_no_secret(text: str) -> None:
     for secret in (TOKEN, "<TOKEN>", "s3cret", "joe"):
         assert secret not in text
