@@ -69,8 +69,13 @@ def test_of_thousands_of_names_that_are_one_few_are_told() -> None:
     assert "4092 more are the same name" in found[names[0]].reason
 
 
-def test_a_dot_at_the_end_makes_no_other_name_on_windows() -> None:
-    assert collisions(["a.b", "ml", "ml.", "Ml.."]).keys() == {"ml", "ml.", "Ml.."}
+@pytest.mark.parametrize(
+    "same", [("ml", "ml.", "Ml.."), ("\u00e9", "e\u0301", "\u00c9")]
+)
+def test_names_that_are_one_for_some_file_system_are_known(
+    same: tuple[str, ...],
+) -> None:
+    assert collisions([*same, "a.b", "e"]).keys() == set(same)
 
 
 def test_of_many_keys_that_are_no_names_some_are_told(
@@ -106,13 +111,23 @@ def test_no_terminal_obeys_what_a_machine_is_called(
     there = s3.client.get_object(Bucket=bucket, Key=key)
     forged = "%1B[2Ja%0Apush  libs  nothing%E2%80%AE"
     metadata = {**there["Metadata"], "conda-env-pushed-by": forged}
-    metadata["conda-env-platform"] = "../../x"
     body = there["Body"].read()
     s3.client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata)
     said = a.sync_here(bucket, "--history", "libs").stdout
     assert r"\x1b[2Ja\npush  libs  nothing\u202e" in said
     assert len(said.splitlines()) == 3
     assert said.replace("\n", "").isprintable()
+
+
+def test_what_is_no_platform_is_part_of_no_key(
+    machine: Build, s3: S3Server, bucket: str
+) -> None:
+    told = {"conda-env-platform": "../../../x"}
+    put(s3, bucket, "libs.yml", "dependencies: []", **told)
+    a = machine("a")
+    a.sync_here(bucket)
+    assert a.environments() == ["libs"]
+    assert not [request.path for request in s3.requests if ".." in request.path]
 
 
 def out(package: dict[str, Any]) -> dict[str, Any]:
