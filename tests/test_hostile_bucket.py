@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 from acceptance import put
 from machine import TIMEOUT
 
+from conda_s3_sync_plugin import logs
 from conda_s3_sync_plugin.roster import collisions
 
 if TYPE_CHECKING:
@@ -99,6 +101,25 @@ def test_no_terminal_obeys_what_a_server_says(
     assert "x9b31m" in said
     assert ("Traceback" in said) == (flag == "-vv")
     assert said.replace("\n", "").isprintable()
+
+
+def test_a_server_says_no_more_than_some_lines(
+    machine: Build, s3: S3Server, bucket: str
+) -> None:
+    s3.before = lambda request: (400, "X" * 5000)
+    assert len(machine("a").sync_here(bucket, check=False).stderr) < 1000
+
+
+def test_no_terminal_obeys_what_is_logged() -> None:
+    try:
+        raise ValueError("b\x9b31m\nc")
+    except ValueError:
+        about = sys.exc_info()
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%s\tit", ("a\x1b[2J",), about)
+    logs._strip(record)
+    said = logging.Formatter().format(record)
+    assert said.startswith("a\\x1b[2J\tit\nTraceback")
+    assert said.endswith("ValueError: b\\x9b31m\nc")
 
 
 def test_no_terminal_obeys_what_a_machine_is_called(
