@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 #: More names than that would not fit on a line.
 _MOST_NAMES: Final = 5
+_MOST_REASONS: Final = 3
 
 _LATER: Final = "what was changed here is shared after the next command"
 
@@ -153,8 +154,10 @@ def _undone(outcomes: Iterable[Outcome], command: str) -> Iterator[str]:
             reasons[summary_of(outcome.error).rstrip(".")].append(step.name)
         elif not outcome.is_settled:
             reasons[f"{step.action}, {step.reason}"].append(step.name)
-    for reason, names in reasons.items():
-        yield f"{_listed(names)}: {reason}"
+    told = [f"{_listed(names)}: {reason}" for reason, names in reasons.items()]
+    yield from told[:_MOST_REASONS]
+    if len(told) > _MOST_REASONS:
+        yield f"{len(told) - _MOST_REASONS} more such reasons"
     if reasons:
         yield f"see {command} --dry-run"
 

@@ -20,7 +20,7 @@ from .engines.manners import translated
 from .engines.pip import python_in
 from .engines.privacy import forget_secrets
 from .engines.transaction import in_order
-from .exceptions import EngineError, EnvFileError, PipError, UsageError
+from .exceptions import EngineError, EnvFileError, PipError, UsageError, visible
 from .location import ROOT
 from .lockfile import lock_in, render_lock
 from .models import EnvFile, LocalEnv
@@ -143,4 +143,4 @@ def _engine() -> CondaEngine:
 
 def _tell(name: str, notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"{name}: {note}", file=sys.stderr)
+        print(visible(f"{name}: {note}"), file=sys.stderr)

@@ -35,6 +35,9 @@ KINDS: Final = {
 #: What means itself to every shell.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
+#: What a shell runs where it is in a prompt: there goes the name of what is active.
+_RUN = re.compile(r"`|\$[({\[]")
+
 #: S3's rule for new buckets, and the underscores and capitals of old ones.
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
@@ -155,4 +158,6 @@ def name_problem(name: str) -> str:
         return f"a name must not contain {bad[0]!r}"
     if not name.isprintable():
         return "a name must not contain control characters"
+    if found := _RUN.search(name):
+        return f"a name must not contain {found[0]!r}: shells run what follows"
     return ""

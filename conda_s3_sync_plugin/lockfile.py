@@ -17,7 +17,9 @@ LOCK_FORMAT: Final = 1
 #: These become a file in the package cache and a folder in the bucket.
 _ARCHIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+-]*\.(?:conda|tar\.bz2)")
 _PACKAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_URL = re.compile(r"(?:https?|ftp|s3|file)://[^\s]+")
+#: Nothing behind the path: what ends with the file's name is the file.
+_URL = re.compile(r"(?:https?|ftp|s3|file)://[^\s?#]+")
+_NUMBERS = ("build_number", "size", "timestamp", "legacy_bz2_size")
 _HASHES = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
 
 
@@ -71,6 +73,9 @@ def lock_in(body: bytes) -> Lock:
     packages = document.get("packages")
     if not isinstance(packages, list) or not all(map(_is_record, packages)):
         raise EnvFileError("Its lock names packages in an unknown way.")
+    for package in packages:  # for conda to show, who knows when
+        for key in ("depends", "constrains"):
+            strings(package.get(key), "specs of packages")
     pip = strings(document.get("pip"), "pip packages")
     check_pip(pip)
     return Lock(
@@ -123,4 +128,18 @@ def _is_record(package: object) -> bool:
             for key, text in hashes.items()
         )
         and bool(hashes)
+        and _is_inside(package.get("python_site_packages_path") or "lib")
+        and all(_is_number(package.get(key) or 0) for key in _NUMBERS)
+        # conda would take it for one of pip's from then on.
+        and package.get("package_type") is None
     )
+
+
+def _is_inside(path: object) -> bool:
+    """Tell whether a path leads into a prefix: all noarch packages go there."""
+    return isinstance(path, str) and all(map(_PACKAGE.fullmatch, path.split("/")))
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether each program that reads the record later can hold a number."""
+    return isinstance(value, int | float) and 0 <= value < 2**63

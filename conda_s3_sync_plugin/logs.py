@@ -1,4 +1,4 @@
-"""What is logged: without any login, whoever logs it."""
+"""What is logged: without any login, and nothing to obey, whoever logs it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import traceback
 
 from .engines.privacy import without_credentials
+from .exceptions import visible
 
 #: What lets a request in, where all of its headers are logged.
 _HEADER = re.compile(r"^(\W*(?:\w+-)?(?:Authorization|Cookie): ).*", re.I | re.M)
@@ -22,11 +23,16 @@ def keep_private() -> None:
 
 def _strip(record: logging.LogRecord) -> bool:
     text = without_credentials(record.getMessage())
-    record.msg, record.args = _HEADER.sub(r"\1...", text), ()
+    record.msg, record.args = _readable(_HEADER.sub(r"\1...", text)), ()
     if record.exc_info:
         words = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        record.exc_text = without_credentials(words)
+        record.exc_text = _readable(without_credentials(words))
     return True
+
+
+def _readable(text: str) -> str:
+    """Spell out what a terminal would obey, but for what makes lines and columns."""
+    return "".join(sign if sign in "\n\t" else visible(sign) for sign in text)
 
 
 def show() -> None:

@@ -12,11 +12,17 @@ from .location import ROOT, name_problem
 from .models import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from .models import Scope
     from .protocols import Engine
+
+#: How many names are told of those that are the same.
+_FEW = 4
+
+#: How many keys are told that cannot be environments.
+_MANY = 20
 
 
 class Roster:
@@ -84,14 +90,25 @@ def unknown(error: Exception) -> Unknown:
     return Unknown(summary_of(error), hint=hint_of(error))
 
 
+def left_alone(refused: Mapping[str, str]) -> list[str]:
+    """Say which keys cannot be environments, and why; of thousands, not of all."""
+    told = [f"{key} is left alone: {why}" for key, why in refused.items()]
+    more = len(told) - _MANY
+    return [*told[:_MANY], *([f"{more} more keys are left alone"] if more > 0 else [])]
+
+
 def collisions(names: Iterable[str]) -> dict[str, Unknown]:
     """Return the names that a file system may take for one another."""
     twins: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):
-        twins[normalize("NFC", name).casefold()].append(name)
-    return {
-        name: Unknown(f"{' and '.join(same)} are the same name for some file systems")
-        for same in twins.values()
-        if len(same) > 1
-        for name in same
-    }
+        # Windows drops dots at the end.
+        twins[normalize("NFC", name).casefold().rstrip(".")].append(name)
+    found: dict[str, Unknown] = {}
+    for same in twins.values():
+        if len(same) > 1:
+            # Once for all of them: of thousands, each would name all the others.
+            told = " and ".join(same[:_FEW])
+            rest = f" and {len(same) - _FEW} more" if len(same) > _FEW else ""
+            reason = f"{told}{rest} are the same name for some file systems"
+            found |= dict.fromkeys(same, Unknown(reason))
+    return found

@@ -195,7 +195,7 @@ def translated(operation: Operation) -> Iterator[None]:
 
 def error_code(error: BaseException | None) -> str:
     """Return the code of S3's answer; a bare status where the answer had no body."""
-    return str(_answer(error).get("Error", {}).get("Code") or "")
+    return _line(str(_answer(error).get("Error", {}).get("Code") or ""))
 
 
 def error_status(error: Exception) -> int:
@@ -292,7 +292,7 @@ def _region(answer: Mapping[str, Any]) -> str:
     """Return `, REGION` where the answer tells which one is right."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     told = headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region")
-    return f", {told}" if told else ""
+    return f", {_line(told)}" if told else ""
 
 
 def _line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _MODIFIED = "conda-env-last-modified"
 _DIGEST = "conda-env-digest"
 _PLATFORM = "conda-env-platform"
 _PUSHED_BY = "conda-env-pushed-by"
+
+#: It becomes part of keys.
+_PLATFORM_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
@@ -203,11 +207,12 @@ class S3Store:
 
 
 def _remote(stored: Stored, key: str) -> RemoteObject:
+    platform = stored.metadata.get(_PLATFORM, "")
     return RemoteObject(
         stored.etag,
         stored.body,
         _modified(stored),
-        stored.metadata.get(_PLATFORM, ""),
+        platform if _PLATFORM_NAME.fullmatch(platform) else "",
         foreign=not is_ours(stored, key),
         pushed_by=unquote(stored.metadata.get(_PUSHED_BY, "")),
     )

@@ -22,7 +22,7 @@ from .models import Observation, Outcome, Policy, Result, Unknown
 from .observe import Here, Sight, is_news
 from .plan import plan
 from .renaming import kept_for_partner
-from .roster import collisions
+from .roster import collisions, left_alone
 from .safety import check_deletions, check_sides
 from .state import Conflict
 from .words import REMOVALS, Action, Conditions, Direction, Prefer
@@ -253,7 +253,7 @@ class Synchronization:
     def _warnings(self, listing: Listing, outcomes: Sequence[Outcome]) -> list[str]:
         refused = {} if self._session.scope.names else listing.refused
         warnings = self._session.roster.warnings.copy()
-        warnings += [f"{key} is left alone: {why}" for key, why in refused.items()]
+        warnings += left_alone(refused)
         warnings += self._skew(outcomes)
         pushed = any(outcome.step.action is Action.PUSH for outcome in outcomes)
         if pushed and self._store.conditions is Conditions.NONE:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Activation scripts put these names into shell code as they are.
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 #: What no environment of a process can hold.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -27,10 +27,14 @@ _PIP_LOCAL = re.compile(
     r"^[^;@\[]+\.(whl|zip|tar(\.\w+)?|t[bglx]z2?)\s*($|[;\[])",
     re.IGNORECASE,
 )
+#: What is in front of the `://` of what comes from elsewhere.
 _PIP_URL = re.compile(
-    r"\s*([^/\\@;]*@)?\s*([a-z]+\+)?(https?|ssh|git|svn|s?ftp)://\S+(\s*;[^/\\]*)?",
-    re.IGNORECASE,
+    r"([^/\\@;]*@)?\s*([a-z]+\+)?(https?|ssh|git|svn|s?ftp)", re.IGNORECASE
 )
+
+#: In characters: as long as a path may be. Whoever reads specs and addresses after us
+#: has not thought of longer ones.
+_LONGEST = 4096
 
 
 def strings(entries: object, what: str) -> list[str]:
@@ -41,6 +45,8 @@ def strings(entries: object, what: str) -> list[str]:
         # A line break could smuggle a second line into whatever reads the entry.
         if not isinstance(entry, str) or not entry.strip() or not entry.isprintable():
             raise EnvFileError(f"One of its {what} is no plain text.")
+        if len(entry) > _LONGEST:
+            raise EnvFileError(f"One of its {what} is too long.")
     return list(entries or ())
 
 
@@ -72,8 +78,19 @@ def check_pip(requirements: Iterable[str]) -> None:
 
 def _is_risky(requirement: str) -> bool:
     """Tell whether pip would take an option from it, or run what is on this disk."""
-    is_local = _PIP_LOCAL.search(requirement) and not _PIP_URL.fullmatch(requirement)
+    is_local = _PIP_LOCAL.search(requirement) and not _is_url(requirement)
     return has_option(requirement) or bool(is_local)
+
+
+def _is_url(requirement: str) -> bool:
+    """Tell whether it is `[NAME @] URL [; MARKER]`."""
+    start, _, rest = requirement.lstrip().partition("://")
+    address = re.match(r"\S+", rest)
+    if address is None or not _PIP_URL.fullmatch(start):
+        return False
+    marker = rest[address.end() :].strip()
+    is_marker = marker.startswith(";") or address[0].endswith(";")
+    return marker == "" or (is_marker and not re.search(r"[/\\]", marker))
 
 
 def has_option(requirement: str) -> bool:

@@ -29,13 +29,15 @@ class HttpChannel:
     At `password_url` it is there for one user, and 401 for anybody else; `let_in` makes
     that more of them. `requests` are the paths asked for, `logins` what came as
     Authorization. `broken` maps file names to what is sent for them instead of what is
-    there: bytes, or an HTTP status.
+    there: bytes, or an HTTP status. `moved`: where `/guarded` leads to, for who is let
+    in.
     """
 
     def __init__(self, folder: Path) -> None:
         self.requests: list[str] = []
         self.logins: list[str] = []
         self.broken: dict[str, bytes | int] = {}
+        self.moved = ""
         self.tokens, self.users = {TOKEN}, {LOGIN}
         handler = partial(Handler, self, directory=str(folder))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -82,6 +84,12 @@ class Handler(SimpleHTTPRequestHandler):
         broken = self.channel.broken.get(self.path.rpartition("/")[2])
         if self.path.startswith("/guarded/") and login not in self.channel.users:
             self.send_error(401)
+        elif self.channel.moved and self.path.startswith("/guarded/"):
+            self.send_response(302)
+            place = self.path.removeprefix("/guarded/")
+            self.send_header("Location", f"{self.channel.moved}/{place}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif isinstance(broken, int):
             self.send_error(broken)
         elif broken is not None:

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from acceptance import put
 from following import in_bucket, is_silent, set_up, words
 from machine import CLOSED_DOOR, TIMEOUT
 from make_channel import Channel
@@ -57,6 +58,15 @@ def catches_up(machine: Machine, s3: S3Server, bucket: str) -> None:
     s3.before = None
     done = machine.conda("create", "-n", "next", "lib00")
     assert words(done, s3) == f"pushed ml, next to s3://{bucket}/team"
+
+
+def test_of_many_reasons_some_are_told(a: Machine, s3: S3Server, bucket: str) -> None:
+    for number in range(5):
+        for name in (f"x{number}", f"X{number}"):
+            put(s3, bucket, f"team/{name}.yml", "dependencies: []")
+    said = create(a)
+    assert said.count("are the same name") == 3
+    assert "; 2 more such reasons; see conda s3-sync --dry-run" in said
 
 
 def test_offline(a: Machine, s3: S3Server, bucket: str, tmp_path: Path) -> None:

@@ -265,6 +265,17 @@ def test_pins_are_said_to_stay(machine: Build) -> None:
     assert "ml: pins stay here: a lock has none\n" in a.conda(*EXPORT, "ml").stderr
 
 
+def test_no_terminal_obeys_the_name_of_what_stays(machine: Build) -> None:
+    a = machine("a")
+    a.create("ml")
+    state = {"version": 1, "env_vars": {"A\x1b[2J\nB": "1"}}
+    (a.prefix("ml") / "conda-meta" / "state").write_text(json.dumps(state))
+    done = a.conda(*EXPORT, "ml")
+    assert done.stderr == (
+        r"ml: variable A\x1b[2J\nB stays here: no shell could set it" "\n"
+    )
+
+
 @needs_classic
 def test_conda_alone_makes_what_was_pushed_of_the_file_in_the_bucket(
     machine: Build, s3: S3Server, bucket: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +107,19 @@ def test_what_to_try_first_is_two_commands_on_the_first_screen() -> None:
     ]
     screen = PAGES["README.rst"].read_text().splitlines()[:24]
     assert sum("$ make " in line for line in screen) == 2
+
+
+def test_the_tests_that_are_named_are_there() -> None:
+    named = {
+        name
+        for table in tables("docs/threats.rst")
+        for *_, tests in table
+        for name in tests.split(", ")
+        if name != "none"
+    }
+    here = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    assert len(named) > 20
+    assert named <= here
 
 
 def test_the_settings_are_those_that_there_are() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from http_channel import TOKEN
-from lab import Lab
+from http_channel import LOGIN, TOKEN, HttpChannel
+from lab import Lab, environment
 
 from conda_s3_sync_plugin.exceptions import EngineError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from http_channel import HttpChannel
+    from make_channel import Channel
 
     from conda_s3_sync_plugin.models import Export
 
@@ -73,6 +73,61 @@ def test_without_credentials_a_private_channel_is_an_error_without_them(
     with pytest.raises(EngineError, match="403") as error:
         here.apply("ml", export.file, export.lock)
     assert_no_secret(str(error.value))
+
+
+def test_where_a_channel_has_moved_to_nobody_is_told_its_login(
+    private: Callable[[str, str], Lab], http_channel: HttpChannel, channel: Channel
+) -> None:
+    here = private("here", http_channel.password_url)
+    elsewhere = HttpChannel(channel.root)
+    http_channel.moved = elsewhere.url
+    try:
+        file = environment("acty", channels=[f"http://{http_channel.host}/guarded"])
+        assert here.apply("ml", file) == ()
+    finally:
+        elsewhere.close()
+    assert set(http_channel.logins) == {LOGIN}
+    assert elsewhere.requests
+    assert elsewhere.logins == []
+
+
+@pytest.mark.parametrize("name", ["$API_KEY", "${API_KEY}", "$(env)", "`env`"])
+def test_no_channel_is_told_a_variable_because_of_its_name(
+    private: Callable[[str, str], Lab], http_channel: HttpChannel, name: str
+) -> None:
+    here = private("here", http_channel.url)
+    here.enter(API_KEY="s3cret")
+    place = f"http://{http_channel.host}/{name}"
+    for file in (
+        environment("acty", channels=[place]),
+        environment(f"{place}::acty", channels=[http_channel.url]),
+    ):
+        http_channel.requests.clear()
+        with pytest.raises(EngineError) as error:
+            here.apply("ml", file)
+        assert_no_secret(str(error.value) + str(http_channel.requests))
+        assert http_channel.requests
+
+
+@pytest.mark.parametrize("name", ["%(response_details)s", "100%", "%(x)s", "50%25"])
+def test_no_error_tells_a_login_because_of_the_name_of_a_channel(
+    private: Callable[[str, str], Lab],
+    http_channel: HttpChannel,
+    name: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    here = private("here", http_channel.url)
+    netrc = here.machine.home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login joe password s3cret\n")
+    netrc.chmod(0o600)
+    here.enter()
+    file = environment("acty", channels=[f"http://{http_channel.host}/{name}"])
+    with pytest.raises(EngineError, match="404") as error:
+        here.apply("ml", file)
+    assert LOGIN in http_channel.logins
+    said = "".join((str(error.value), str(error.value.__cause__), *capfd.readouterr()))
+    assert LOGIN.split()[1] not in said
+    assert_no_secret(said)
 
 
 def assert_no_secret(text: str) -> None:

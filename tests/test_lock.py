@@ -216,6 +216,9 @@ BAD_PACKAGES: dict[str, dict[str, Any]] = {
     "file name: not the one in the url": {"fn": "numpy-1-0.conda"},
     "url: other file": {"url": "https://example.org/c/linux-64/evil-1-0.conda"},
     "url: query": {"url": f"{PACKAGE['url']}?x=1"},
+    # What is read, and hashed, would be the device.
+    "url: a device with a query": at(PACKAGE["fn"], "file:///dev/zero?"),
+    "url: a device with a fragment": at(PACKAGE["fn"], "file:///dev/zero#"),
     "url: no scheme": {"url": "example.org/c/numpy-1.26.0-py311_0.conda"},
     "url: path": {"url": "/srv/c/linux-64/numpy-1.26.0-py311_0.conda"},
     "url: other scheme": at(PACKAGE["fn"], "javascript://c"),
@@ -228,6 +231,22 @@ BAD_PACKAGES: dict[str, dict[str, Any]] = {
     "sha256: line break": {"sha256": "ab" * 32 + "\n"},
     "md5: short": {"md5": "cd" * 15},
     "md5: a sha256": {"md5": "cd" * 32},
+    # All noarch packages would go there.
+    "site-packages: outside": {"python_site_packages_path": "../../../lib"},
+    "site-packages: outside and back": {"python_site_packages_path": "lib/../../x"},
+    "site-packages: anywhere": {"python_site_packages_path": "/home/ann/lib"},
+    "site-packages: home": {"python_site_packages_path": "~/lib"},
+    "site-packages: a drive": {"python_site_packages_path": "C:/lib"},
+    "site-packages: backslashes": {"python_site_packages_path": "..\\..\\lib"},
+    "site-packages: escape sequence": {"python_site_packages_path": "lib/\x1b[2J"},
+    "site-packages: number": {"python_site_packages_path": 5},
+    "size: text": {"size": "1234"},
+    "size: less than nothing": {"size": -1},
+    "size: more than a program can hold": {"size": 2**63},
+    "timestamp: no number": {"timestamp": float("nan")},
+    "timestamp: without end": {"timestamp": float("inf")},
+    "build number: list": {"build_number": [0]},
+    "a kind that conda leaves to pip": {"package_type": "virtual_python_wheel"},
 }
 
 
@@ -251,11 +270,23 @@ def test_a_package_that_cannot_be_checked_or_leads_away_is_refused(
         | at("m2-base-1.0!2+x-0.tar.bz2"),
         at(PACKAGE["fn"], "file:///srv/channel/linux-64"),
         at(PACKAGE["fn"], "s3://bucket/channel/linux-64"),
+        {"python_site_packages_path": "lib/python3.13t/site-packages"},
+        {"timestamp": 1735689600000, "legacy_bz2_size": 10**10},
     ],
-    ids=["usual", "sha256", "md5", "no build", "_name", "old", "file", "s3"],
+    ids=[
+        *("usual", "sha256", "md5", "no build", "_name", "old", "file", "s3"),
+        *("site-packages", "numbers"),
+    ],
 )
 def test_a_package_that_can_be_checked_is_taken(changes: dict[str, Any]) -> None:
     assert len(read(with_package(**changes)).packages) == 2
+
+
+@pytest.mark.parametrize("key", ["depends", "constrains"])
+@pytest.mark.parametrize("specs", ["python", [1], ["a\x1b[2J"], ["a\nb"], ["a" * 4097]])
+def test_specs_of_a_package_are_plain_texts(key: str, specs: object) -> None:
+    with pytest.raises(EnvFileError, match="One of its|Its specs"):
+        read(with_package(**{key: specs}))
 
 
 def test_what_conda_does_not_know_yet_is_kept() -> None:

@@ -48,6 +48,11 @@ def test_nothing_is_remembered_of_a_place_never_seen(folder: Path) -> None:
     assert not folder.exists()
 
 
+def test_only_its_owner_sees_what_is_remembered(folder: Path) -> None:
+    remember(folder, a=IN_STEP)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_every_baseline_is_saved_at_once(folder: Path) -> None:
     memory = State(folder).memory(*HERE)
     memory.remember("a", IN_STEP)

@@ -81,11 +81,12 @@ def test_secrets_travel_where_that_is_set(bare: Path) -> None:
     assert variables(bare) == {"API_KEY": "theirs"}
 
 
-def test_a_variable_that_conda_forbids_is_left_out(bare: Path) -> None:
-    assert set_variables(bare, PATH="/evil", A="1") == [
-        "variable PATH is left out: conda forbids it"
+@pytest.mark.parametrize("name", ["PATH", "Path", "path"])
+def test_where_programs_are_is_left_out(name: str, bare: Path) -> None:
+    assert set_variables(bare, **{name: "/evil"}, PATHS="1") == [
+        f"variable {name} is left out: it is where programs are"
     ]
-    assert variables(bare) == {"A": "1"}
+    assert variables(bare) == {"PATHS": "1"}
 
 
 def test_a_crash_while_writing_leaves_the_old_file(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-#: conda itself does not let an environment set these.
+#: conda itself does not let an environment set these. Nor do we in other letters: to
+#: Windows those are the same, and zsh ties its `path` to it.
 _RESERVED: Final = ("PATH",)
 
 
@@ -31,7 +32,7 @@ def mirror_variables(
     private = private_variables(have, secrets=secrets)
     stay = {name: have[name] for name in have if name in private or not prune}
     mine = {name: have[name] for name in private}
-    left_out = [name for name in _RESERVED if name in want]
+    left_out = [name for name in want if name.upper() in _RESERVED]
     values = {**stay, **want, **mine}
     values = {name: values[name] for name in sorted(values) if name not in left_out}
     if values != have:
@@ -42,7 +43,7 @@ def mirror_variables(
         if want.get(name, have[name]) != have[name]
     ]
     return notes + [
-        f"variable {name} is left out: conda forbids it" for name in left_out
+        f"variable {name} is left out: it is where programs are" for name in left_out
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from conda import CondaError
 from conda.base.context import context
@@ -15,13 +15,37 @@ from .privacy import without_credentials
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: What errors of conda's know of a request and its answer: logins, too.
+_PRIVATE: Final = ("response_details", "json")
+
 
 def leaves(error: BaseException) -> list[BaseException]:
-    """Take a CondaMultiError apart; it may hold twins, and what is no error."""
+    """Take a CondaMultiError apart; it may hold twins, and what is no error.
+
+    Each says its own words from then on, and no more.
+    """
     parts = [
         part for part in getattr(error, "errors", ()) if isinstance(part, BaseException)
     ]
-    return [leaf for part in parts for leaf in leaves(part)] if parts else [error]
+    if parts:
+        return [leaf for part in parts for leaf in leaves(part)]
+    _disarm(error)
+    return [error]
+
+
+def _disarm(error: BaseException) -> None:
+    """Fill in what an error says, but for what is private.
+
+    conda does so whenever it is asked, and a `%(...)` may have come with the address
+    of a channel. Where it cannot, it prints all that it has.
+    """
+    known = getattr(error, "_kwargs", None)
+    if not isinstance(error, CondaError) or not known:
+        return
+    text = str(error.message)
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        text %= {key: known[key] for key in known if key not in _PRIVATE}
+    error.message = text.replace("%", "%%")
 
 
 def in_one_line(error: BaseException) -> str:

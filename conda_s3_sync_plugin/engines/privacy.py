@@ -13,20 +13,20 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
-#: What parameters are called that let somebody in.
-_PARAMETER_NAME = r"[\w-]*(?:key|token|secret|sig\w*|p(?:ass)?wo?r?d)"
+# Texts are from a bucket, too, and may be long: each of these goes through one once,
+# however it is made.
 
-#: A value with a login or a token in an address, or among its parameters.
-_SECRET_VALUE = re.compile(
-    rf"://(?!git@)\S*@|://\S*/t/|[?&;]{_PARAMETER_NAME}=", re.IGNORECASE
-)
+#: What parameters are called that let somebody in.
+_PARAMETER_NAME = r"[\w-]*(?:key|token|secret|sig\w{0,20}|p(?:ass)?wo?r?d)"
+
+_SECRET_PARAMETER = re.compile(rf"[?&;]{_PARAMETER_NAME}=", re.IGNORECASE)
 
 #: What a token looks like, by those who hand them out; a password on a command line,
 #: or among the words for a database.
 _KNOWN_SECRET = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|"
     r"\b(?:gh[a-z]_|github_pat_|glpat-|pypi-|sk-|xox[a-z]-)[\w-]{16}|"
-    r"\beyJ[\w-]+\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY|"
+    r"[\w-]\.eyJ|-----BEGIN [A-Z ]*PRIVATE KEY|"
     r"(?:^|[\s-])(?:password|passwd|pwd|token|secret)=\S"
 )
 
@@ -48,9 +48,14 @@ def without_credentials(text: str) -> str:
 
 
 def forget_secrets(error: BaseException) -> None:
-    """Cut off what an error came from where that tells a login: -vv shows all of it."""
+    """Cut off what an error came from where nobody should see that: -vv shows all.
+
+    It tells a login, or has what a terminal would obey.
+    """
     while cause := error.__cause__ or error.__context__:
-        if without_credentials(str(cause)) != str(cause):
+        text = str(cause)
+        is_plain = all(map(str.isprintable, text.split("\n")))
+        if without_credentials(text) != text or not is_plain:
             error.__cause__ = None  # and so its context is not shown, either
             return
         error = cause
@@ -58,8 +63,20 @@ def forget_secrets(error: BaseException) -> None:
 
 def looks_secret(name: str, value: str) -> bool:
     """Tell whether a variable looks secret, by its name or by its value."""
-    in_value = _SECRET_VALUE.search(value) or _KNOWN_SECRET.search(value)
-    return bool(_SECRET.search(name) or in_value)
+    known = (_SECRET_PARAMETER, _KNOWN_SECRET)
+    return (
+        _SECRET.search(name) is not None
+        or any(pattern.search(value) for pattern in known)
+        or any(map(_has_login, value.lower().split()))
+    )
+
+
+def _has_login(word: str) -> bool:
+    """Tell whether there is an address with a login or a token in a word."""
+    address = word.partition("://")[2]
+    # What ssh is told is no login: see above.
+    rest = word.replace("://git@", "git@").partition("://")[2]
+    return "/t/" in address or "@" in rest
 
 
 def presentable(name: str, value: str | None) -> str | None:
