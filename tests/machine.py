@@ -163,15 +163,20 @@ class Machine:
         *command: str | Path,
         check: bool = True,
         timeout: float = TIMEOUT,
+        merged: bool = False,
         **variables: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program on this machine, and fail with what it said."""
+        """Run a program on this machine, and fail with what it said.
+
+        `merged`: what it says on stderr is in its stdout.
+        """
         done = subprocess.run(
             [str(part) for part in command],
             cwd=self.home,
             env=self.environment | variables,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             text=True,
             timeout=timeout,
         )
@@ -216,23 +221,26 @@ class Machine:
         return self.run(*self.ours, *arguments, check=check)
 
     def sync_here(
-        self, *arguments: str | Path, check: bool = True
+        self, *arguments: str | Path, check: bool = True, merged: bool = False
     ) -> subprocess.CompletedProcess[str]:
         """Run our command in this very process, in a tenth of the time.
 
         For all tests that are not about processes. With conda it is one all the same:
-        that keeps too much in mind.
+        that keeps too much in mind. `merged`: all is in stdout, as in a terminal.
         """
         if HAS_CONDA:
-            return self.sync(*arguments, check=check)
-        out, err, words = io.StringIO(), io.StringIO(), list(map(str, arguments))
+            words = (*self.ours, *arguments)
+            return self.run(*words, check=check, merged=merged, PYTHONUNBUFFERED="1")
+        out, words = io.StringIO(), list(map(str, arguments))
+        err = out if merged else io.StringIO()
         with pytest.MonkeyPatch.context() as monkeypatch:
             self.enter(monkeypatch)
             monkeypatch.setattr(tempfile, "tempdir", None)  # kept from run to run
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 code = main(words)
         assert code == 0 or not check, f"{code}\n{out.getvalue()}\n{err.getvalue()}"
-        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+        told = "" if merged else err.getvalue()
+        return subprocess.CompletedProcess(words, code, out.getvalue(), told)
 
     def create(self, name: str | Path, *specs: str, channel: str = "") -> Path:
         """Create an environment, of this name or at this path; return its prefix.

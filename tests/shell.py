@@ -30,8 +30,7 @@ def run(machine: Machine, words: list[str], s3: Any, *, must_work: bool) -> str 
     """
     match words:
         case ["conda", "s3-sync", *rest] | ["conda-s3-sync", *rest]:
-            done = machine.sync_here(*rest, check=must_work)
-            return done.stdout + done.stderr
+            return machine.sync_here(*rest, check=must_work, merged=True).stdout
         case ["conda" | "pip", "install", *_, requirement] if OURS in requirement:
             check_requirement(requirement)
         case ["conda", "run", "-n", name, "python", *rest]:
