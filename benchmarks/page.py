@@ -99,6 +99,21 @@ def original(results: Mapping[str, Any]) -> str:
     return table(titles, rows)
 
 
+def startup(results: Mapping[str, Any]) -> str:
+    """Tell what other commands of conda have to pay."""
+    told = results["startup"]
+    rows = []
+    for row in ("seconds", "seconds of CPU"):
+        columns = told[row]
+        more = 1000 * (median(columns, "with") - median(columns, "without"))
+        values = [spread(columns[name]) for name in ("without", "with")]
+        rows.append((row, *values, f"{more:+.1f} ms"))
+    shown = table(("conda info", "without", "with", "difference"), rows)
+    imports = min(told["imports, in ms"]["with"])
+    number = median(told["modules"], "with")
+    return f"{shown}\nIts own imports are {imports:.1f} ms of that, {number} modules.\n"
+
+
 def floor(results: Mapping[str, Any]) -> str:
     """Tell how near it is to the least there could be."""
     names = ("conda info", "boto3 alone", *OURS)
@@ -175,6 +190,7 @@ def requests() -> str:
 
 
 TABLES = {
+    "startup": startup,
     "original": original,
     "floor": floor,
     "parts": parts,

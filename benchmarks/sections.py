@@ -13,6 +13,7 @@ from conda_here import HAS_CLASSIC, solver
 from hand_made import add_record, make_prefix
 from memory import peak
 from seed import Seed, install_seed
+from startup import startup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,5 +244,6 @@ def restore(lab: Lab) -> None:
 
 
 SECTIONS = {
-    function.__name__: function for function in (original, floor, scale, big, restore)
+    function.__name__: function
+    for function in (startup, original, floor, scale, big, restore)
 }

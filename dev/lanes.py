@@ -220,7 +220,7 @@ def clean() -> int:
     made = ("dist", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis")
     for folder in (VENVS, *(ROOT / name for name in made)):
         shutil.rmtree(folder, ignore_errors=True)
-    for part in (PACKAGE, "tests", "dev"):
+    for part in (PACKAGE, "tests", "dev", "benchmarks"):
         for cache in list((ROOT / part).rglob("__pycache__")):
             shutil.rmtree(cache, ignore_errors=True)
     return 0

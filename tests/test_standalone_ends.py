@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from lengths import IS_LONG
 from standalone import command, document, plant
 
 if TYPE_CHECKING:
@@ -195,11 +196,12 @@ def test_nothing_to_push_shows_no_bar(a: Machine, bucket: str) -> None:
     assert on_a_terminal(a, bucket).count("\r") == 0
 
 
+@pytest.mark.long
 def test_time_and_again_each_run_ends_as_it_should(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    """See `benchmarks/exits.py` for more of them."""
-    for turn in range(4):
+    # Libraries of threads may crash a python that ends, after all the work is done.
+    for turn in range(100 if IS_LONG else 4):
         specs = ["acty", "lib00"] if turn % 2 else ["acty"]
         plant(s3, bucket, a, "e", *specs)
         (entry,) = document(a, bucket)["environments"]
