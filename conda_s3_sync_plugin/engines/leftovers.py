@@ -22,14 +22,14 @@ def none_left(prefix: Path) -> Iterator[None]:
     meta = prefix / "conda-meta"
     before = pip_files(prefix, records(prefix)) if meta.is_dir() else {}
     yield
-    if not before:
-        return
     in_use = set(site_packages(prefix, (path.name for path in meta.iterdir())))
+    idle = [file for site in before.keys() - in_use for file in before[site]]
+    if not idle:
+        return
     kept = {prefix / file for item in records(prefix) for file in item.get("files", ())}
-    for site, files in before.items():
-        for file in files if site not in in_use else ():
-            if file not in kept:
-                _remove(file, prefix)
+    for file in idle:
+        if file not in kept:
+            _remove(file, prefix)
 
 
 def _remove(file: Path, prefix: Path) -> None:
