@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import socket
 import sys
@@ -59,7 +60,7 @@ def _store(options: Options) -> Store:
         pushed_by=socket.gethostname() if options.record_host else "",
         quick=bool(options.timeout),
     )
-    return DeadlineStore(store, options.timeout) if options.timeout else store
+    return DeadlineStore(store, options.timeout or math.inf)
 
 
 def _spelled(command: str, options: Options) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import botocore.endpoint
 import pytest
 from lengths import IS_LONG, every
 from s3faults import answering, portal
-from s3server import Cut
+from s3server import Cut, Trickle
 from tasks import (
     SCENES,
     assert_told,
@@ -23,7 +24,7 @@ from tasks import (
     update,
 )
 
-from conda_s3_sync_plugin import retry, s3client
+from conda_s3_sync_plugin import deadline, retry, s3client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -199,6 +200,40 @@ def test_a_server_that_falls_silent_is_not_waited_for(
     is_over.set()
     assert_told(done, verb)
     assert done.code == (0 if (verb, scene) == ("GET", push) else 1)
+    converges(station, todo)
+
+
+@contextlib.contextmanager
+def little_patience() -> Iterator[threading.Event]:
+    """Wait for each answer for seconds; in the end, none is on its way any more."""
+    is_over = threading.Event()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(deadline, "PATIENCE", 3)
+        try:
+            yield is_over
+        finally:
+            is_over.set()
+            for thread in threading.enumerate():
+                if thread.name == deadline.THREAD:
+                    thread.join()
+
+
+@pytest.mark.long
+@every("part, verb", ["body", "headers"], ["GET", "LIST"])
+def test_a_server_that_trickles_is_not_waited_for(
+    part: str, verb: str, station: Station, originals: list[Path], s3: S3Server
+) -> None:
+    todo = update(station, originals)
+    before = station.here()
+    with little_patience() as is_over:
+        trickle = Trickle(part, is_over)
+        s3.after = lambda request: trickle if request.verb == verb else None
+        done = station.run(*todo.arguments)
+        s3.after = None
+    assert_told(done, verb)
+    assert done.code == 1
+    assert "the bucket has not answered in full within 3 s" in done.err
+    assert station.here() == before
     converges(station, todo)
 
 
