@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .exceptions import StoreError
 from .versions import Kind
@@ -49,6 +49,11 @@ class DeadlineStore:
     ) -> None:
         self._store, self._seconds = store, seconds
         self._stopwatch = _Stopwatch(clock)
+        self._end: Future[Any] = Future()
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer: every method raises StoreError from now on."""
+        self._end.set_result(None)
 
     @property
     def conditions(self) -> Conditions | None:
@@ -145,10 +150,10 @@ class DeadlineStore:
 
         with self._stopwatch as stopwatch:
             left = self._seconds - stopwatch.elapsed()
-            if left > 0:
+            if left > 0 and not self._end.done():
                 # Nobody waits in the end for a daemon, as for a thread of a pool.
                 Thread(target=answer, name=THREAD, daemon=True).start()
-                wait((future,), min(left, PATIENCE))
+                wait((future, self._end), min(left, PATIENCE), FIRST_COMPLETED)
         if not future.done():
             seconds = PATIENCE if left > PATIENCE else self._seconds
             raise StoreError(

@@ -150,6 +150,28 @@ def test_an_environment_that_is_given_up_stops_no_other(
     assert is_quiet(ours.sync())
 
 
+def test_who_gives_up_waits_for_nothing_and_asks_no_more(
+    silent: threading.Event,
+) -> None:
+    store, asked = MemoryStore(), threading.Event()
+
+    def fall_silent(*_: str) -> None:
+        asked.set()
+        silent.wait(TIMEOUT)
+
+    store.before = fall_silent
+    late = DeadlineStore(store)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(late.list)
+        assert asked.wait(TIMEOUT)
+        late.give_up()
+        with pytest.raises(StoreError):
+            waiting.result(TIMEOUT)
+    with pytest.raises(StoreError):
+        late.get("ml")
+    assert store.calls == {"list": 1}
+
+
 def test_the_time_of_all_calls_counts_and_then_none_is_made() -> None:
     clock, store = Clock(), MemoryStore()
     late = DeadlineStore(store, 30, clock=clock)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.endpoint
 import pytest
 from lengths import IS_LONG, every
-from s3faults import answering, portal
+from s3faults import answering, impatience, portal
 from s3server import Cut, Trickle
 from tasks import (
     SCENES,
@@ -24,7 +24,7 @@ from tasks import (
     update,
 )
 
-from conda_s3_sync_plugin import deadline, retry, s3client
+from conda_s3_sync_plugin import deadline, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,17 +53,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nobody between two attempts."""
     monkeypatch.setattr(retry.time, "sleep", lambda _: None)
     monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for an answer for a moment only; no setting of AWS says how long."""
-    options = s3client._options
-
-    def impatient(*args: Any) -> dict[str, Any]:
-        return {**options(*args), "read_timeout": 0.2}
-
-    monkeypatch.setattr(s3client, "_options", impatient)
 
 
 @pytest.mark.long
@@ -182,7 +171,6 @@ def test_a_listing_that_is_cut_off_is_no_listing(
     converges(station, todo)
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.long
 @every("verb, scene", ["LIST", "GET"], [push, update])
 def test_a_server_that_falls_silent_is_not_waited_for(
@@ -195,7 +183,7 @@ def test_a_server_that_falls_silent_is_not_waited_for(
         yield body[: len(body) // 2]
         is_over.wait(60)
 
-    with answering(s3, changed(verb, half, times=99)):
+    with answering(s3, changed(verb, half, times=99)), impatience():
         done = station.run(*todo.arguments)
     is_over.set()
     assert_told(done, verb)
