@@ -137,6 +137,23 @@ def test_where_environments_are_read_only_they_stay_as_they_are(
     converges(station, todo)
 
 
+def test_environments_on_a_disk_that_is_not_mounted_are_not_taken_for_removed(
+    station: Station, originals: list[Path]
+) -> None:
+    todo = push(station, originals)
+    there, envs = station.there(), station.lab.machine.envs
+    away = envs.rename(envs.with_name("away"))
+    for _ in range(2):
+        done = station.run(*DELETE)
+        assert_told(done, "envs")
+        assert done.code == 1
+        assert f"{envs} is not there, where it was" in done.err
+        assert station.there() == there
+        assert not envs.exists()
+    away.rename(envs)
+    converges(station, todo)
+
+
 @pytest.mark.skipif(HAS_CONDA, reason="would be a matter of that conda")
 def test_without_a_home_two_lines_say_so(
     bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -171,6 +171,22 @@ def test_a_listing_that_is_cut_off_is_no_listing(
     converges(station, todo)
 
 
+def test_an_answer_that_is_no_listing_is_no_empty_bucket(
+    station: Station, originals: list[Path], s3: S3Server
+) -> None:
+    todo = delete_there(station, originals)
+    before = station.there()
+    with answering(
+        s3, changed("LIST", lambda body: [b"<html/>".ljust(len(body))], times=99)
+    ):
+        done = station.run(*todo.arguments)
+    assert_told(done, "list")
+    assert done.code == 1
+    assert "the answer is no listing of S3" in done.err
+    assert station.there() == before
+    converges(station, todo)
+
+
 @pytest.mark.long
 @every("verb, scene", ["LIST", "GET"], [push, update])
 def test_a_server_that_falls_silent_is_not_waited_for(
