@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import socket
 import sys
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from .models import Result, Step
     from .options import Options, Surroundings
-    from .protocols import Engine, Store, Watcher
+    from .protocols import Engine, Watcher
 
 
 def begin(
@@ -38,19 +39,21 @@ def begin(
             f"{options.location} cannot be reached: this run is to stay offline.",
             hint="Run it again without --offline, CONDA_OFFLINE or `offline: true`.",
         )
+    store = _store(options)
     session = Session(
         make_engine(options),
-        _store(options),
+        store,
         State(),
         scope=options.scope,
         pip_options=options.pip_options,
         keep_versions=options.keep_versions,
         command=_spelled(surroundings.command, options),
+        give_up=store.give_up,
     )
     return Commands(session, options, surroundings)
 
 
-def _store(options: Options) -> Store:
+def _store(options: Options) -> DeadlineStore:
     store = S3Store(
         options.location,
         profile=options.profile or None,
@@ -59,7 +62,7 @@ def _store(options: Options) -> Store:
         pushed_by=socket.gethostname() if options.record_host else "",
         quick=bool(options.timeout),
     )
-    return DeadlineStore(store, options.timeout) if options.timeout else store
+    return DeadlineStore(store, options.timeout or math.inf)
 
 
 def _spelled(command: str, options: Options) -> str:

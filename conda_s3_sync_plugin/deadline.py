@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .exceptions import StoreError
 from .versions import Kind
@@ -22,24 +23,37 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: How many seconds one call may take. No timeout of a socket ends an answer that comes
+#: byte by byte. The largest object that is read, 10 MiB, arrives in time at 35 KiB/s.
+PATIENCE: Final = 300
+
+#: The name of the threads in which answers are waited for.
+THREAD: Final = "s3-sync-deadline"
+
 
 class DeadlineStore:
-    """Hand everything on to another store, for so many seconds altogether.
+    """Hand everything on to another store: each call ends in time.
 
-    Only the time counts in which an answer is waited for. When it is over, every method
-    raises StoreError. What was asked for may happen all the same, as where a reply is
-    lost; a process that ends does not wait for it.
+    `seconds`: how long all calls may take altogether. Only the time counts in which an
+    answer is waited for. When it is over, every method raises StoreError. What was
+    asked for may happen all the same, as where a reply is lost; a process that ends
+    does not wait for it.
     """
 
     def __init__(
         self,
         store: Store,
-        seconds: float,
+        seconds: float = math.inf,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._seconds = store, seconds
         self._stopwatch = _Stopwatch(clock)
+        self._end: Future[Any] = Future()
+
+    def give_up(self) -> None:
+        """Let nobody wait any longer: every method raises StoreError from now on."""
+        self._end.set_result(None)
 
     @property
     def conditions(self) -> Conditions | None:
@@ -58,43 +72,55 @@ class DeadlineStore:
     @property
     def identity(self) -> str:
         """Return what tells this location from all others, without credentials."""
-        return self._in_time(lambda: self._store.identity)
+        return self._in_time("set up the access to S3", lambda: self._store.identity)
 
     def list(self) -> Listing:
         """Return all environments of the location."""
-        return self._in_time(self._store.list)
+        return self._in_time("list the environments", self._store.list)
 
     def get(self, name: str) -> RemoteObject | None:
         """Return an environment file; None: there is none."""
-        return self._in_time(lambda: self._store.get(name))
+        doing = f"read environment {name}"
+        return self._in_time(doing, lambda: self._store.get(name))
 
     def put(self, name: str, document: Document, *, replaces: str | None) -> str:
         """Write an environment file and return its ETag; see the protocol."""
-        return self._in_time(lambda: self._store.put(name, document, replaces=replaces))
+        doing = f"write environment {name}"
+        return self._in_time(
+            doing, lambda: self._store.put(name, document, replaces=replaces)
+        )
 
     def delete(self, name: str, *, etag: str) -> None:
         """Delete an environment file, if it is still the version with this ETag."""
-        self._in_time(lambda: self._store.delete(name, etag=etag))
+        doing = f"delete environment {name}"
+        self._in_time(doing, lambda: self._store.delete(name, etag=etag))
 
     def keep(self, name: str, document: Document, kind: Kind = Kind.VERSION) -> None:
         """Add a version to the history; one that is there already is left alone."""
-        self._in_time(lambda: self._store.keep(name, document, kind))
+        doing = f"write the history of environment {name}"
+        self._in_time(doing, lambda: self._store.keep(name, document, kind))
 
     def history(self, name: str) -> tuple[Kept, ...]:
         """Return all that the history of an environment has, the oldest first."""
-        return self._in_time(lambda: self._store.history(name))
+        doing = f"list the history of environment {name}"
+        return self._in_time(doing, lambda: self._store.history(name))
 
     def get_kept(self, name: str, kept: Kept) -> RemoteObject | None:
         """Return a version in the history, or a statement; None: it is gone."""
-        return self._in_time(lambda: self._store.get_kept(name, kept))
+        doing = f"read the history of environment {name}"
+        return self._in_time(doing, lambda: self._store.get_kept(name, kept))
 
     def discard(self, name: str, kept: Kept) -> None:
         """Delete an object from the history."""
-        self._in_time(lambda: self._store.discard(name, kept))
+        doing = f"remove from the history of environment {name}"
+        self._in_time(doing, lambda: self._store.discard(name, kept))
 
     def get_lock(self, name: str, digest: str, platform: str) -> bytes | None:
         """Return the lock of one version for one platform; None: there is none."""
-        return self._in_time(lambda: self._store.get_lock(name, digest, platform))
+        doing = f"read the lock of environment {name}"
+        return self._in_time(
+            doing, lambda: self._store.get_lock(name, digest, platform)
+        )
 
     def put_lock(
         self,
@@ -106,11 +132,14 @@ class DeadlineStore:
         renew: bool = False,
     ) -> None:
         """Add a lock; one that is there already is left alone, unless to `renew` it."""
+        doing = f"write the lock of environment {name}"
         self._in_time(
-            lambda: self._store.put_lock(name, digest, platform, body, renew=renew)
+            doing,
+            lambda: self._store.put_lock(name, digest, platform, body, renew=renew),
         )
 
-    def _in_time(self, ask: Callable[[], T]) -> T:
+    def _in_time(self, doing: str, ask: Callable[[], T]) -> T:
+        """Return the answer; `doing` completes "Cannot ..." where there is none."""
         future: Future[T] = Future()
 
         def answer() -> None:
@@ -121,14 +150,16 @@ class DeadlineStore:
 
         with self._stopwatch as stopwatch:
             left = self._seconds - stopwatch.elapsed()
-            if left > 0:
+            if left > 0 and not self._end.done():
                 # Nobody waits in the end for a daemon, as for a thread of a pool.
-                Thread(target=answer, name="s3-sync-deadline", daemon=True).start()
-                wait((future,), left)
+                Thread(target=answer, name=THREAD, daemon=True).start()
+                wait((future, self._end), min(left, PATIENCE), FIRST_COMPLETED)
         if not future.done():
+            seconds = PATIENCE if left > PATIENCE else self._seconds
             raise StoreError(
-                f"The bucket has not answered within {self._seconds:g} s.",
-                hint="The next run does what is left.",
+                f"Cannot {doing}: the bucket has not answered in full within "
+                f"{seconds:g} s.",
+                hint="Check the network. The next run does what is left.",
             )
         return future.result()
 

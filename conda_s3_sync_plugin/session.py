@@ -39,7 +39,8 @@ class Session:
 
     `pip_options`: files in the bucket may give pip options and local files.
     `keep_versions`: how many of each environment are in the history, about; 0: all.
-    `command`: how people run this, for what they are told. `clock`: what the time is
+    `command`: how people run this, for what they are told. `give_up`: called when they
+    interrupt it, to free the threads that wait for the store. `clock`: what the time is
     here, in UTC.
     """
 
@@ -53,13 +54,14 @@ class Session:
         pip_options: bool = False,
         keep_versions: int = 0,
         command: str = "conda s3-sync",
+        give_up: Callable[[], None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.engine, self.store, self.state = engine, store, state
         self.scope = scope or Scope()
         self.command = command
         self.keep_versions = keep_versions
-        self._clock = clock
+        self._give_up, self._clock = give_up, clock
         self.parse = partial(parse, pip_options=pip_options)
         self.pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3-sync")
         self.roster: Roster
@@ -97,6 +99,7 @@ class Session:
             yield found
         except KeyboardInterrupt:
             wait = False  # a server that does not answer keeps nobody here
+            self._give_up()
             raise
         finally:
             self.pool.shutdown(wait, cancel_futures=True)

@@ -73,7 +73,7 @@ class State:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
-            raise StateError(f"{path} cannot be written: {error.strerror}") from None
+            raise _unusable(path, "written", error) from None
         with file:
             try:
                 lock(file)
@@ -85,7 +85,7 @@ class State:
                     hint="Wait until it has ended, and run the command again.",
                 ) from None
             except OSError as error:  # some network file systems have no locks
-                raise StateError(f"{path} cannot be locked: {error.strerror}") from None
+                raise _unusable(path, "locked", error) from None
             file.truncate(0)
             file.write(_me())
             file.flush()
@@ -127,7 +127,7 @@ class State:
         except FileNotFoundError:
             return empty, {}
         except OSError as error:
-            raise StateError(f"{self._file} cannot be read: {error.strerror}") from None
+            raise _unusable(self._file, "read", error) from None
         except _BROKEN:
             problem = "is broken"
         self._unreadable = True
@@ -155,9 +155,15 @@ class State:
             text = json.dumps(document, sort_keys=True)
             replace_file(self._file, text.encode("ascii"))
         except OSError as error:
-            raise StateError(
-                f"{self._file} cannot be written: {error.strerror}"
-            ) from None
+            raise _unusable(self._file, "written", error) from None
+
+
+def _unusable(path: Path, how: str, error: OSError) -> StateError:
+    return StateError(
+        f"{path} cannot be {how}: {error.strerror}.",
+        hint="What is in step is remembered there: make that possible, or set HOME to "
+        "another folder.",
+    )
 
 
 class Conflict(NamedTuple):

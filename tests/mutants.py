@@ -50,6 +50,10 @@ def no_note_of_a_pull(put: Put) -> None:
     put(Alteration, "begin", begin)
 
 
+def no_note_of_a_failure(put: Put) -> None:
+    put(Alteration, "_remember_failure", lambda self: None)
+
+
 def interrupted_is_an_edit(put: Put) -> None:
     put(Baseline, "is_interrupted", property(lambda self: False))
 
@@ -185,6 +189,7 @@ MUTANTS: Final = (
     no_condition,
     no_second_look,
     no_note_of_a_pull,
+    no_note_of_a_failure,
     interrupted_is_an_edit,
     noted_as_done_before_it_is,
     pushed_before_it_is,

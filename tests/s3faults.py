@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import pytest
 from s3server import ASIDE, read_request
+
+from conda_s3_sync_plugin import s3client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import pytest
     from s3server import Request, S3Server
 
 
@@ -49,6 +51,19 @@ def ignore_conditions(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         return app(environ, start_response)
 
     monkeypatch.setattr(s3, "_app", ignore)
+
+
+@contextlib.contextmanager
+def impatience() -> Iterator[None]:
+    """Wait for an answer for a moment only; no setting of AWS says how long."""
+    options = s3client._options
+
+    def impatient(*args: Any) -> dict[str, Any]:
+        return {**options(*args), "read_timeout": 0.2}
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(s3client, "_options", impatient)
+        yield
 
 
 Headers: TypeAlias = "list[tuple[str, str]]"

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
@@ -27,15 +27,37 @@ ASIDE = "aside-from-the-test"
 
 
 class Cut(Enum):
-    """A connection that breaks: instead of the reply, or half way through it."""
+    """A connection that breaks: instead of the reply, or half way through it.
+
+    Or on which nothing more comes, until the client gives up.
+    """
 
     AT_ONCE = "at once"
     HALF_WAY = "half way"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """A reply of which a part, "headers" or "body", comes one byte a second."""
+
+    part: str
+    #: From then on, the rest comes at once.
+    is_over: threading.Event
+
+    def send(self, connection: socket, reply: bytes) -> None:
+        """Send a reply, to a client that may have given up meanwhile."""
+        head, end, _ = reply.partition(b"\r\n\r\n")
+        sent = len(head + end) if self.part == "body" else 0
+        connection.sendall(reply[:sent])
+        while sent < len(reply) and not self.is_over.wait(1):
+            sent += connection.send(reply[sent : sent + 1])
+        connection.sendall(reply[sent:])
 
 
 # What a hook may answer instead of the server: an HTTP status and an S3 error code, or
-# a connection that breaks.
-Fault: TypeAlias = "tuple[int, str] | Cut | None"
+# a connection that breaks; `after` the work, a reply that trickles.
+Fault: TypeAlias = "tuple[int, str] | Cut | Trickle | None"
 
 
 @dataclass(frozen=True)
@@ -167,8 +189,9 @@ class S3Server:
         request = read_request(environ)
         self.requests.append(request)
         if self.before and (fault := self.before(request)):
+            assert not isinstance(fault, Trickle), "there is no reply yet"
             if isinstance(fault, Cut):
-                cut(environ)
+                cut(environ, fault)
             return refuse(fault, request, start_response)
         if not self.after:
             return self._app(environ, start_response)
@@ -177,7 +200,10 @@ class S3Server:
         body = b"".join(self._app(environ, lambda *args: reply.extend(args)))
         if fault := self.after(request):
             if isinstance(fault, Cut):
-                cut(environ, b"" if fault is Cut.AT_ONCE else half(*reply, body))
+                cut(environ, fault, raw(*reply, body))
+            if isinstance(fault, Trickle):
+                fault.send(environ["werkzeug.socket"], raw(*reply, body))
+                cut(environ, Cut.AT_ONCE)
             return refuse(fault, request, start_response)
         start_response(*reply)
         return [body]
@@ -234,16 +260,19 @@ def refuse(
     return [body]
 
 
-def cut(environ: dict[str, Any], sent: bytes = b"") -> NoReturn:
-    """Break the connection of a request, when this much of its reply was sent."""
+def cut(environ: dict[str, Any], how: Cut, reply: bytes = b"") -> NoReturn:
+    """Break the connection of a request, before its reply or half way through it."""
     connection = environ["werkzeug.socket"]
-    connection.sendall(sent)
+    if how is Cut.HALF_WAY:
+        head, end, body = reply.partition(b"\r\n\r\n")
+        connection.sendall(head + end + body[: len(body) // 2] if body else head)
+    if how is Cut.SILENT:
+        connection.recv(1)  # nothing: the client has given up
     connection.shutdown(SHUT_RDWR)
     raise ConnectionAbortedError
 
 
-def half(status: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
-    """Return the first half of a reply: of its body, or else of its headers."""
+def raw(status: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
+    """Return a reply as it is sent."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in headers)]
-    head = "\r\n".join(lines).encode()
-    return head + b"\r\n\r\n" + body[: len(body) // 2] if body else head
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import shutil
+import signal
 import subprocess
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from conda_here import HAS_CONDA
 from lab import Lab
 from machine import TIMEOUT
+from s3server import Cut
 
 from conda_s3_sync_plugin import cli, state
 from conda_s3_sync_plugin.engines import extras
@@ -24,7 +26,7 @@ from conda_s3_sync_plugin.options import Surroundings
 from conda_s3_sync_plugin.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pytest
     from s3server import S3Server
@@ -34,6 +36,9 @@ NAME = "ml"
 
 #: What acts on environments here: of two engines, the one of the plugin.
 KIND = "conda" if HAS_CONDA else "rattler"
+
+#: Longer than any run takes here, and shorter than what a server is waited for.
+SOON = 18
 
 DIES = Path(__file__).with_name("dies.py")
 
@@ -91,23 +96,47 @@ class Station:
 
         `moment`: "before" or "after" the work of a request, or at a step "here".
         """
-        machine, words = self.lab.machine, [self.bucket, *arguments, "--yes"]
-        program = [*machine.ours, *words]
+        program = self.lab.machine.ours
         if moment == "here":
-            program = [machine.ours[0], str(DIES), str(number), *words]
-        process = subprocess.Popen(
-            program,
-            cwd=machine.home,
-            env=machine.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+            program = [program[0], str(DIES), str(number)]
+        process = self._start(program, arguments)
         if moment != "here":
             setattr(self.s3, moment, countdown(number, process.kill))
-        code = process.wait(TIMEOUT)
+        process.communicate(timeout=TIMEOUT)
         self.s3.before = self.s3.after = None
-        return code
+        return process.returncode
+
+    def run_interrupted(self, moment: str, number: int, *arguments: str) -> Done:
+        """Start our command, and interrupt it while a request gets no answer.
+
+        `moment`: "before" or "after" its work.
+        """
+        process = self._start(self.lab.machine.ours, arguments)
+
+        def fall_silent() -> Cut:
+            process.send_signal(signal.SIGINT)
+            return Cut.SILENT
+
+        setattr(self.s3, moment, countdown(number, fall_silent))
+        try:
+            out, err = process.communicate(timeout=SOON)
+        finally:
+            process.kill()
+            self.s3.before = self.s3.after = None
+        return Done(process.returncode, out, err)
+
+    def _start(
+        self, program: list[str], arguments: Iterable[str]
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*program, self.bucket, *arguments, "--yes"],
+            cwd=self.lab.machine.home,
+            env=self.lab.machine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def put(self, original: Path) -> str:
         """Let the environment be a copy of this one; return its digest."""

@@ -15,13 +15,14 @@ from fake_machine import (
     Pair,
     actions,
     change,
+    digest_of,
     in_step,
     make_pair,
 )
 from plan_cases import CASES, NOON, decide, row_of
 
 from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Observation, Policy, Version
+from conda_s3_sync_plugin.models import Document, Observation, Policy, Version
 from conda_s3_sync_plugin.plan import plan
 from conda_s3_sync_plugin.store import S3Store
 from conda_s3_sync_plugin.versions import Kind
@@ -268,3 +269,19 @@ def test_a_server_that_does_not_tell_is_believed_to_agree(
     s3: S3Server, bucket: str, date: str
 ) -> None:
     assert list_at(s3, bucket, date) == timedelta(0)
+
+
+def test_what_is_brought_back_is_later_than_what_a_wrong_clock_has_left(
+    pair: Pair,
+) -> None:
+    a, _ = pair
+    in_step(a)
+    old = a.engine.digest("ml")
+    change(a)
+    a.sync()
+    body = b"channels: [fake]\ndependencies: [numpy=7]\n"
+    wrong = Document(body, digest_of(body), NOW + HOUR / 9, "linux-64")
+    a.store.keep("ml", wrong)
+    a.restore("ml", old[:8])
+    latest = max(a.store.history("ml"), key=lambda kept: kept.modified)
+    assert latest.is_of(old)

@@ -4,14 +4,66 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
+from fake_machine import actions, errors, in_step, is_quiet, make_pair
 from fakes import MemoryStore
 from machine import TIMEOUT
-from store_worlds import document
+from store_worlds import THEN, document
 
+from conda_s3_sync_plugin import deadline
 from conda_s3_sync_plugin.deadline import DeadlineStore
 from conda_s3_sync_plugin.exceptions import RemoteChangedError, StoreError
+from conda_s3_sync_plugin.versions import Kept, Kind
+from conda_s3_sync_plugin.words import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conda_s3_sync_plugin.protocols import Store
+
+
+KEPT = Kept(".history/ml/key", Kind.VERSION, "0" * 12, THEN, THEN)
+
+#: What is called -> what could not be done then.
+CALLS: dict[str, tuple[Callable[[Store], object], str]] = {
+    "list": (lambda store: store.list(), "list the environments"),
+    "get": (lambda store: store.get("ml"), "read environment ml"),
+    "put": (
+        lambda store: store.put("ml", document("text"), replaces=None),
+        "write environment ml",
+    ),
+    "delete": (
+        lambda store: store.delete("ml", etag="0" * 32),
+        "delete environment ml",
+    ),
+    "keep": (
+        lambda store: store.keep("ml", document("text")),
+        "write the history of environment ml",
+    ),
+    "history": (
+        lambda store: store.history("ml"),
+        "list the history of environment ml",
+    ),
+    "get_kept": (
+        lambda store: store.get_kept("ml", KEPT),
+        "read the history of environment ml",
+    ),
+    "discard": (
+        lambda store: store.discard("ml", KEPT),
+        "remove from the history of environment ml",
+    ),
+    "get_lock": (
+        lambda store: store.get_lock("ml", "0" * 64, "linux-64"),
+        "read the lock of environment ml",
+    ),
+    "put_lock": (
+        lambda store: store.put_lock("ml", "0" * 64, "linux-64", b"{}"),
+        "write the lock of environment ml",
+    ),
+}
 
 
 class Clock:
@@ -24,16 +76,100 @@ class Clock:
         return self.now
 
 
-def test_a_store_that_does_not_answer_is_given_up() -> None:
-    released, store = threading.Event(), MemoryStore()
-    store.before = lambda *_: released.wait(TIMEOUT) and None
-    late = DeadlineStore(store, 0.01)
-    try:
-        with pytest.raises(StoreError, match="has not answered within 0.01 s") as told:
-            late.list()
-        assert told.value.hint == "The next run does what is left."
-    finally:
-        released.set()
+@pytest.fixture
+def silent() -> Iterator[threading.Event]:
+    """Let whoever waits for it go on when the test ends."""
+    released = threading.Event()
+    yield released
+    released.set()
+
+
+def test_a_store_that_does_not_answer_is_given_up(silent: threading.Event) -> None:
+    store = MemoryStore()
+    store.before = lambda *_: silent.wait(TIMEOUT) and None
+    with pytest.raises(StoreError, match=r"in full within 0.01 s\.") as told:
+        DeadlineStore(store, 0.01).list()
+    assert told.value.hint == "Check the network. The next run does what is left."
+
+
+def test_one_call_is_given_up_and_the_next_has_time_again(
+    silent: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    late = DeadlineStore(store)
+    for operation in ("list", "get"):
+        monkeypatch.setattr(deadline, "PATIENCE", 0.01)
+        store.before = lambda *_: silent.wait(TIMEOUT) and None
+        with pytest.raises(StoreError, match=r"in full within 0.01 s\."):
+            CALLS[operation][0](late)
+        monkeypatch.setattr(deadline, "PATIENCE", TIMEOUT)
+        store.before = None
+        assert late.get("ml") is None
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_what_was_given_up_is_told(operation: str) -> None:
+    store = MemoryStore()
+    call, doing = CALLS[operation]
+    with pytest.raises(StoreError) as told:
+        call(DeadlineStore(store, 0))
+    assert told.value.summary.startswith(f"Cannot {doing}: the bucket has not ")
+    call(DeadlineStore(store))
+    assert store.calls == {operation: 1}
+
+
+@pytest.mark.parametrize("operation", ["get", "get_lock", "keep", "put"])
+def test_an_environment_that_is_given_up_stops_no_other(
+    operation: str,
+    silent: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = make_pair(tmp_path)
+    in_step(theirs, others=["down"])
+    ours.engine.edit("up", {"numpy": "1"})
+    ours.engine.edit("other", {"numpy": "1"})
+    name = "down" if operation.startswith("get") else "up"
+
+    def fall_silent(at: str, of: str) -> None:
+        if (at, of) == (operation, name):
+            silent.wait(TIMEOUT)
+
+    monkeypatch.setattr(ours, "store", DeadlineStore(ours.store))
+    monkeypatch.setattr(deadline, "PATIENCE", 2)
+    result = ours.run(fall_silent)
+    told = {outcome.step.name: outcome.step.reason for outcome in result.outcomes}
+    assert f"environment {name}: the bucket" in (told | errors(result))[name]
+    rest = {"down": Action.PULL, "up": Action.PUSH, "other": Action.PUSH}
+    rest["ml"] = Action.PULL
+    del rest[name]
+    assert actions(result).items() >= rest.items()
+    assert errors(result).keys() <= {name}
+    silent.set()
+    assert not errors(ours.sync())
+    assert is_quiet(ours.sync())
+
+
+def test_who_gives_up_waits_for_nothing_and_asks_no_more(
+    silent: threading.Event,
+) -> None:
+    store, asked = MemoryStore(), threading.Event()
+
+    def fall_silent(*_: str) -> None:
+        asked.set()
+        silent.wait(TIMEOUT)
+
+    store.before = fall_silent
+    late = DeadlineStore(store)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(late.list)
+        assert asked.wait(TIMEOUT)
+        late.give_up()
+        with pytest.raises(StoreError):
+            waiting.result(TIMEOUT)
+    with pytest.raises(StoreError):
+        late.get("ml")
+    assert store.calls == {"list": 1}
 
 
 def test_the_time_of_all_calls_counts_and_then_none_is_made() -> None:

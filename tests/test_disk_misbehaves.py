@@ -12,7 +12,7 @@ import pytest
 from conda_here import HAS_CONDA
 from lengths import every
 from station import NAME
-from tasks import assert_told, converges, create, push, update
+from tasks import DELETE, assert_told, converges, create, push, update
 
 from conda_s3_sync_plugin.__main__ import main
 
@@ -137,6 +137,23 @@ def test_where_environments_are_read_only_they_stay_as_they_are(
     converges(station, todo)
 
 
+def test_environments_on_a_disk_that_is_not_mounted_are_not_taken_for_removed(
+    station: Station, originals: list[Path]
+) -> None:
+    todo = push(station, originals)
+    there, envs = station.there(), station.lab.machine.envs
+    away = envs.rename(envs.with_name("away"))
+    for _ in range(2):
+        done = station.run(*DELETE)
+        assert_told(done, "envs")
+        assert done.code == 1
+        assert f"{envs} is not there, where it was" in done.err
+        assert station.there() == there
+        assert not envs.exists()
+    away.rename(envs)
+    converges(station, todo)
+
+
 @pytest.mark.skipif(HAS_CONDA, reason="would be a matter of that conda")
 def test_without_a_home_two_lines_say_so(
     bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -157,6 +174,11 @@ def folder_instead(path: Path) -> None:
     path.mkdir()
 
 
+def file_instead(path: Path) -> None:
+    shutil.rmtree(path)
+    path.touch()
+
+
 def nowhere(path: Path) -> None:
     path.unlink()
     path.symlink_to("nowhere")
@@ -175,7 +197,8 @@ DAMAGES = (folder_instead, nowhere, truncated, binary)
 #: What a file is called -> what can be done to it that is noticed.
 FILES: dict[str, tuple[Damage, ...]] = {
     "conda-meta/lib01-*.json": DAMAGES,
-    "conda-meta/history": (nowhere,),
+    "conda-meta": (file_instead,),
+    "conda-meta/history": (folder_instead, nowhere),
     "conda-meta/state": (folder_instead, truncated, binary),
     "conda-meta/pinned": (folder_instead, binary),
 }
@@ -203,12 +226,16 @@ def test_an_environment_that_is_damaged_is_left_alone_until_it_is_repaired(
     shutil.copytree(prefix, aside, symlinks=True)
     (path,) = prefix.glob(file)
     damage(path)
+    shutil.copytree(originals[2], station.lab.prefix("other"), symlinks=True)
     before = station.lab.snapshot(NAME)
-    done = station.run()
+    done = station.run(*DELETE)
     assert_told(done, file)
     assert done.code == 1
-    assert str(prefix) in done.err
+    told, hint = done.err.splitlines()
+    assert str(prefix) in told
+    assert hint.strip()
     assert station.there() == there
+    assert "other.yml" in station.s3.keys(station.bucket)
     assert station.lab.snapshot(NAME) == before
     shutil.rmtree(prefix)
     aside.rename(prefix)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from conda_here import HAS_CONDA
 from lengths import IS_LONG
+from s3faults import impatience
 from s3server import Cut
 from station import countdown, watch
 from tasks import SCENES, assert_told, converges
@@ -28,10 +31,18 @@ FAULTS = {
     "reset": ("before", Cut.AT_ONCE),
     "cut": ("after", Cut.HALF_WAY),
     "lost": ("after", Cut.AT_ONCE),
+    "hangs": ("before", Cut.SILENT),
+    "hangs when done": ("after", Cut.SILENT),
 }
 
 WAYS = [*FAULTS, "before", "after", "here"]
 
+#: What an interrupted run ends with, and says: here, and where conda says it.
+INTERRUPTED = (
+    (1, "\nCondaError: KeyboardInterrupt\n\n")
+    if HAS_CONDA
+    else (130, "conda-s3-sync: interrupted\n")
+)
 
 every_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 
@@ -58,7 +69,8 @@ def test_a_request_that_fails_loses_nothing(
             station.load(before)
             s3.requests.clear()
             setattr(s3, moment, countdown(number, lambda fault=fault: fault))
-            done = station.run(*todo.arguments)
+            with impatience() if fault is Cut.SILENT else contextlib.nullcontext():
+                done = station.run(*todo.arguments)
             s3.before = s3.after = None
             if len(s3.requests) < number:
                 break
@@ -107,4 +119,24 @@ def test_a_run_that_is_killed_loses_nothing(
             if code != -signal.SIGKILL:
                 assert (code, number > 1) == (0, True)
                 break
+            converges(station, todo)
+
+
+@every_scene
+def test_a_run_that_hangs_can_be_interrupted_and_loses_nothing(
+    scene: Begin,
+    station: Station,
+    originals: list[Path],
+) -> None:
+    todo = scene(station, originals)
+    before = station.save()
+    turn, moments = SCENES.index(scene), ("before", "after")
+    for moment in moments if IS_LONG else [moments[turn % 2]]:
+        for number in numbers(scene, moment):
+            station.load(before)
+            done = station.run_interrupted(moment, number, *todo.arguments)
+            if not done.err:
+                assert (done.code, number > 1) == (0, True)
+                break
+            assert (done.code, done.err) == INTERRUPTED
             converges(station, todo)

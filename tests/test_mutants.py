@@ -18,7 +18,7 @@ from mutants import MUTANTS
 from test_fleet import Fleet
 
 from conda_s3_sync_plugin import session
-from conda_s3_sync_plugin.exceptions import StoreError
+from conda_s3_sync_plugin.exceptions import EngineError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,18 @@ def a_pull_is_killed(world: World) -> None:
     world.edit(theirs, "e", packages={"numpy": "2", "six": "2"})
     world.sync(theirs)
     world.disturb(ours, "link", Crash())
+
+
+def a_pull_fails_and_the_user_edits_what_it_has_left(world: World) -> None:
+    in_step(world)
+    theirs, ours, _ = world.members
+    world.edit(theirs, "e", packages={"numpy": "2", "six": "2"})
+    world.sync(theirs)
+    world.disturb(ours, "pip", EngineError("no"))
+    world.edit(ours, "e", packages={"numpy": "3"})
+    world.sync(ours)
+    assert ours.engine.versions("e") == {"numpy": "3"}
+    assert ours.remote("e") == ours.local("e")
 
 
 def a_push_fails(world: World) -> None:
@@ -122,6 +134,7 @@ PLAYS = (
     another_writes_while_we_push,
     the_user_edits_while_we_pull,
     a_pull_is_killed,
+    a_pull_fails_and_the_user_edits_what_it_has_left,
     a_push_fails,
     the_latest_change_wins,
     a_side_is_preferred,

@@ -67,6 +67,15 @@ def test_who_has_lost_a_conflict_has_some_weeks_to_notice(
         assert chosen(*latest, loser) == ([] if stays else [loser])
 
 
+@pytest.mark.parametrize(("age", "stays"), [(0.9, True), (1.1, False)])
+def test_what_was_just_written_may_be_about_to_become_current(
+    age: float, stays: bool
+) -> None:
+    latest = [kept(VERSION, digest, 0) for digest in "ab"]
+    new = kept(VERSION, "d", 400, written=age)
+    assert chosen(*latest, new) == ([] if stays else [new])
+
+
 def test_one_version_under_two_names_counts_once_and_stays_as_one() -> None:
     latest = [kept(VERSION, "a", 1), kept(LOSER, "a", 1, written=40)]
     second, old = kept(VERSION, "b", 2), kept(VERSION, "d", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import botocore.endpoint
 import pytest
 from lengths import IS_LONG, every
-from s3faults import answering, portal
-from s3server import Cut
+from s3faults import answering, impatience, portal
+from s3server import Cut, Trickle
 from tasks import (
     SCENES,
     assert_told,
@@ -23,7 +24,7 @@ from tasks import (
     update,
 )
 
-from conda_s3_sync_plugin import retry, s3client
+from conda_s3_sync_plugin import deadline, retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,17 +53,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nobody between two attempts."""
     monkeypatch.setattr(retry.time, "sleep", lambda _: None)
     monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for an answer for a moment only; no setting of AWS says how long."""
-    options = s3client._options
-
-    def impatient(*args: Any) -> dict[str, Any]:
-        return {**options(*args), "read_timeout": 0.2}
-
-    monkeypatch.setattr(s3client, "_options", impatient)
 
 
 @pytest.mark.long
@@ -181,7 +171,22 @@ def test_a_listing_that_is_cut_off_is_no_listing(
     converges(station, todo)
 
 
-@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_is_no_listing_is_no_empty_bucket(
+    station: Station, originals: list[Path], s3: S3Server
+) -> None:
+    todo = delete_there(station, originals)
+    before = station.there()
+    with answering(
+        s3, changed("LIST", lambda body: [b"<html/>".ljust(len(body))], times=99)
+    ):
+        done = station.run(*todo.arguments)
+    assert_told(done, "list")
+    assert done.code == 1
+    assert "the answer is no listing of S3" in done.err
+    assert station.there() == before
+    converges(station, todo)
+
+
 @pytest.mark.long
 @every("verb, scene", ["LIST", "GET"], [push, update])
 def test_a_server_that_falls_silent_is_not_waited_for(
@@ -194,11 +199,45 @@ def test_a_server_that_falls_silent_is_not_waited_for(
         yield body[: len(body) // 2]
         is_over.wait(60)
 
-    with answering(s3, changed(verb, half, times=99)):
+    with answering(s3, changed(verb, half, times=99)), impatience():
         done = station.run(*todo.arguments)
     is_over.set()
     assert_told(done, verb)
     assert done.code == (0 if (verb, scene) == ("GET", push) else 1)
+    converges(station, todo)
+
+
+@contextlib.contextmanager
+def little_patience() -> Iterator[threading.Event]:
+    """Wait for each answer for seconds; in the end, none is on its way any more."""
+    is_over = threading.Event()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(deadline, "PATIENCE", 3)
+        try:
+            yield is_over
+        finally:
+            is_over.set()
+            for thread in threading.enumerate():
+                if thread.name == deadline.THREAD:
+                    thread.join()
+
+
+@pytest.mark.long
+@every("part, verb", ["body", "headers"], ["GET", "LIST"])
+def test_a_server_that_trickles_is_not_waited_for(
+    part: str, verb: str, station: Station, originals: list[Path], s3: S3Server
+) -> None:
+    todo = update(station, originals)
+    before = station.here()
+    with little_patience() as is_over:
+        trickle = Trickle(part, is_over)
+        s3.after = lambda request: trickle if request.verb == verb else None
+        done = station.run(*todo.arguments)
+        s3.after = None
+    assert_told(done, verb)
+    assert done.code == 1
+    assert "the bucket has not answered in full within 3 s" in done.err
+    assert station.here() == before
     converges(station, todo)
 
 

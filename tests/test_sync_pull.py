@@ -17,6 +17,7 @@ from fake_machine import (
     in_step,
     is_quiet,
     make_pair,
+    once,
 )
 
 from conda_s3_sync_plugin.envfile import render
@@ -224,3 +225,20 @@ def test_a_frozen_environment_stays_as_it_is(pair: Pair) -> None:
     b.engine.env("ml").frozen = False
     b.sync()
     assert b.engine.digest("ml") == theirs
+
+
+def test_what_has_become_of_a_file_before_it_is_fetched_is_decided_on_anew(
+    pair: Pair,
+) -> None:
+    a, b = pair
+    in_step(a, b)
+    b.engine.drop("ml")
+
+    def be_faster() -> None:
+        change(a)
+        a.sync()
+
+    (outcome,) = b.run(once("get", be_faster)).outcomes
+    assert outcome.step.reason == "removed here, but changed in the bucket"
+    assert b.engine.digest("ml") == a.engine.digest("ml")
+    assert is_quiet(b.sync())

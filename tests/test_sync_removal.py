@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,10 +24,13 @@ from fake_machine import (
 )
 
 from conda_s3_sync_plugin.exceptions import EngineError
+from conda_s3_sync_plugin.versions import Kind
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conda_s3_sync_plugin.versions import Kept
 
 
 @pytest.fixture
@@ -47,6 +51,50 @@ def test_a_push_just_before_a_deletion_is_pulled(pair: Pair) -> None:
     assert result.outcomes[0].step.row == 11
     assert a.engine.digest("ml") == a.remote("ml") == theirs
     assert is_quiet(a.sync(delete=True))
+
+
+def test_a_deletion_that_comes_too_late_is_stated_no_longer(pair: Pair) -> None:
+    a, _ = pair
+    a.engine.drop("ml")
+    stated: list[Kept] = []
+
+    def be_faster() -> None:
+        stated.extend(deletions(a))
+        body = b"channels: [fake]\ndependencies: [numpy=7]\n"
+        a.bucket.plant("ml.yml", body, LATEST)
+
+    result = a.run(once("delete", be_faster), delete=True)
+    assert actions(result)["ml"] is Action.PULL
+    assert len(stated) == 1
+    assert deletions(a) == []
+    assert a.engine.versions("ml") == {"numpy": "7"}
+    assert is_quiet(a.sync(delete=True))
+
+
+def deletions(machine: FakeMachine) -> list[Kept]:
+    history = machine.store.history("ml")
+    return [kept for kept in history if kept.kind is Kind.DELETED]
+
+
+def test_what_no_bucket_can_hold_keeps_an_environment_here(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair
+    delete(a)
+    export = b.engine.export
+    monkeypatch.setattr(
+        b.engine, "export", lambda env: replace(export(env), warnings=("work-1.0",))
+    )
+    before = b.engine.digest("ml")
+    for _ in range(2):
+        told = errors(b.sync(delete=True))
+        assert told == {
+            "ml": "It stays, because something would be lost: work-1.0\n"
+            "Remove it yourself, or use --force."
+        }
+        assert b.engine.digest("ml") == before
+    assert not errors(b.sync(delete=True, force=True))
+    assert b.engine.prefix_for("ml") not in b.engine.envs
 
 
 def test_two_may_delete_the_same(pair: Pair) -> None:

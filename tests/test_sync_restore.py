@@ -312,15 +312,17 @@ def test_base_goes_back_only_when_asked_and_is_only_added_to(pair: Pair) -> None
     assert a.remote("root") == first
 
 
+@pytest.mark.parametrize("action", [Action.PULL, Action.PUSH])
 def test_the_loser_of_a_conflict_comes_back_by_the_name_that_was_told(
-    pair: Pair,
+    action: Action, pair: Pair
 ) -> None:
     a, b = pair
-    winner = change(a, "3", at=LATEST)
+    winner, loser = change(a, "3", at=LATEST), change(b, "4", at=LATER)
+    if action is Action.PUSH:
+        loser, winner = change(a, "3", at=LATER), change(b, "4", at=LATEST)
     a.sync()
-    loser = change(b, "4", at=LATER)
     (outcome,) = b.sync().outcomes
-    assert outcome.step.action is Action.PULL
+    assert outcome.step.action is action
     look, back = outcome.notes
     assert look.endswith("--history ml")
     command, _, word = back.rpartition(" ")

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from operator import attrgetter
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, Final
 
 from ..envfile import render
@@ -55,6 +56,12 @@ _CHANNEL_NAMES: Final = (
 )
 
 
+#: What to do about an environment that is damaged.
+_REPAIR: Final = (
+    "Repair it; or remove the environment's folder, and what the bucket has comes back."
+)
+
+
 def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
     """See whether a folder is an environment, and stamp it; reads no file."""
     meta = prefix / "conda-meta"
@@ -87,7 +94,10 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
                 f"{meta / 'history'} is missing",
                 hint=f"If {prefix} is the rest of a failed command, remove the folder.",
             )
-        modified = from_ns(found["history"].stat().st_mtime_ns)
+        history = found["history"].stat()
+        if S_ISDIR(history.st_mode):
+            return Unknown(f"{meta / 'history'} is a folder", hint=_REPAIR)
+        modified = from_ns(history.st_mtime_ns)
         touched = from_ns(max(times))
     except OSError as error:
         return _unreadable(prefix, error)
@@ -98,7 +108,7 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
 
 
 def _unreadable(prefix: Path, error: OSError) -> Unknown:
-    return Unknown(f"{prefix} cannot be read: {error.strerror}")
+    return Unknown(f"{prefix} cannot be read: {error.strerror}", hint=_REPAIR)
 
 
 def from_ns(nanoseconds: int) -> datetime:
@@ -204,7 +214,7 @@ def variables(prefix: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError):
-        raise EngineError(f"{path} cannot be read.") from None
+        raise EngineError(f"{path} cannot be read.", hint=_REPAIR) from None
     return {name: str(value) for name, value in sorted(values) if value != UNSET}
 
 
@@ -216,6 +226,6 @@ def pinned(prefix: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError):
-        raise EngineError(f"{path} cannot be read.") from None
+        raise EngineError(f"{path} cannot be read.", hint=_REPAIR) from None
     pins = {" ".join(line.split()) for line in lines if line and line[0] != "#"}
     return sorted(map(without_credentials, pins))
