@@ -134,15 +134,16 @@ def test_what_the_output_cannot_spell_is_spelled_out(
 def test_a_long_output_arrives_as_a_whole(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    number, long_name = 300, "no environment " * 30
+    number, long_name, arguments = 500, "a" * 120, (bucket, "--json", "--dry-run")
     for n in range(number):
-        s3.client.put_object(Bucket=bucket, Key=f"{long_name}{n}.yml", Body=b"")
+        key, body = f"{long_name}{n}.yml", b"dependencies: []"
+        s3.client.put_object(Bucket=bucket, Key=key, Body=body)
     path = a.root / "out"
     with path.open("w") as file:
-        assert finish(start(a, bucket, "--json", stdout=file.fileno()))[0] == 0
-    for text in (path.read_text(), a.sync(bucket, "--json").stdout):
+        assert finish(start(a, *arguments, stdout=file.fileno()))[0] == 0
+    for text in (path.read_text(), a.sync(*arguments).stdout):
         assert len(text) > 2 * 65536  # what a pipe holds
-        assert len(json.loads(text)["warnings"]) == number
+        assert len(json.loads(text)["environments"]) == number
 
 
 def on_a_terminal(machine: Machine, *arguments: str) -> str:

@@ -57,9 +57,7 @@ _CHANNEL_NAMES: Final = (
 
 
 #: What to do about an environment that is damaged.
-_REPAIR: Final = (
-    "Repair it; or remove the environment's folder, and what the bucket has comes back."
-)
+_REPAIR: Final = "Repair it, or remove the environment: what the bucket has comes back."
 
 
 def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
@@ -108,7 +106,9 @@ def look(name: str, prefix: Path) -> LocalEnv | Unknown | None:
 
 
 def _unreadable(prefix: Path, error: OSError) -> Unknown:
-    return Unknown(f"{prefix} cannot be read: {error.strerror}", hint=_REPAIR)
+    return Unknown(
+        f"{prefix} cannot be read: {error.strerror}", hint="See who may read it."
+    )
 
 
 def from_ns(nanoseconds: int) -> datetime:
