@@ -134,7 +134,7 @@ def test_what_the_output_cannot_spell_is_spelled_out(
 def test_a_long_output_arrives_as_a_whole(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    number, long_name, arguments = 500, "a" * 120, (bucket, "--json", "--dry-run")
+    number, long_name, arguments = 600, "a" * 120, (bucket, "--json", "--dry-run")
     for n in range(number):
         key, body = f"{long_name}{n}.yml", b"dependencies: []"
         s3.client.put_object(Bucket=bucket, Key=key, Body=body)
