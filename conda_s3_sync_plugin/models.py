@@ -50,6 +50,12 @@ class Lock:
     #: What else was given up when it was solved for this platform, in words.
     notes: tuple[str, ...] = ()
 
+    @property
+    def builds(self) -> frozenset[tuple[str, str, str]]:
+        """Name, version and build of each package."""
+        keys = ("name", "version", "build")
+        return frozenset(tuple(item[key] for key in keys) for item in self.packages)
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -141,6 +147,8 @@ class Applied:
     given_up: tuple[str, ...] = ()
     #: As of a lock.
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    #: As of a lock: all packages that were to be there; None: others may be, too.
+    builds: frozenset[tuple[str, str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .alteration import Alteration
-from .exceptions import StoreError
+from .exceptions import LocalChangedError, StoreError
 from .location import ROOT
 from .lockfile import render_lock, requests_of
 from .models import Baseline
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .observe import Sight
     from .protocols import Engine
     from .session import Session
+
+
+#: Of no environment, so that it is read.
+_NO_STAMP: Final = "edited"
 
 
 class Puller:
@@ -61,6 +65,13 @@ class Puller:
                 begin=alteration.begin,
             )
         env, export = alteration.result(applied.elsewhere)
+        is_other = export.file.digest != download.fetched.file.digest
+        if is_other and applied.builds not in (None, export.lock.builds):
+            self._note_edit(sight, download, applied, prefix, is_kept=is_kept)
+            raise LocalChangedError(
+                f"{prefix} was changed by another program while it was pulled.",
+                hint="Run the command again when that has ended.",
+            )
         more = self._finish(sight, download, applied, env, export, is_kept=is_kept)
         return (*kept, *download.notes, *applied.given_up, *applied.notes, *more)
 
@@ -80,7 +91,8 @@ class Puller:
         notes: tuple[str, ...] = ()
         try:
             if export.file.digest != digest and not self._pull_only:
-                # Solved, not pruned, or edited meanwhile: a later pull overwrites it.
+                # Solved, not pruned, or variables were set meanwhile: a later pull
+                # overwrites it.
                 self._keeper.publish(name, export, remote.modified, Kind.ASIDE)
             if not applied.notes:
                 self._share_lock(name, export, download, applied)
@@ -100,6 +112,29 @@ class Puller:
         )
         self._session.memory.remember(name, baseline)
         return notes
+
+    def _note_edit(
+        self,
+        sight: Sight,
+        download: Download,
+        applied: Applied,
+        prefix: Path,
+        *,
+        is_kept: bool,
+    ) -> None:
+        """Note what was pulled: what there is instead is somebody's edit of that."""
+        digest, remote = download.fetched.file.digest, download.fetched.remote
+        baseline = Baseline(
+            digest,
+            _NO_STAMP,
+            digest,
+            remote.etag if is_kept else "",
+            remote.modified,
+            applied.elsewhere,
+            sight.pushes,
+            str(prefix),
+        )
+        self._session.memory.remember(sight.name, baseline)
 
     def _share_lock(
         self, name: str, export: Export, download: Download, applied: Applied

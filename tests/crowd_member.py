@@ -1,6 +1,7 @@
 """One of many who edit and synchronize: called with SEED ROUNDS BUCKET WHIMS NAMES.
 
-Prints, as JSON, all versions that it has made, and what was said of runs that failed.
+Prints, as JSON, all versions that it has made, what was said of runs that failed, and
+what others were warned of.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from conda_here import HAS_CONDA, forget_conda
 from hand_made import write_variables
 
 from conda_s3_sync_plugin.__main__ import main
 from conda_s3_sync_plugin.condarc import Condarc
 from conda_s3_sync_plugin.engines.installation import find_root
-from conda_s3_sync_plugin.engines.rattler import RattlerEngine
 from conda_s3_sync_plugin.models import LocalEnv
+
+if TYPE_CHECKING:
+    from conda_s3_sync_plugin.engines.abstract import AbstractEngine
 
 #: The variable that says where the environments are that can be copied from.
 ORIGINALS = "CROWD_ORIGINALS"
@@ -34,7 +39,7 @@ PATIENCE = 400
 class Member(NamedTuple):
     """Somebody with a machine."""
 
-    engine: RattlerEngine
+    engine: AbstractEngine[Any, Any]
     bucket: str
     random: Random
 
@@ -51,44 +56,69 @@ class Member(NamedTuple):
             shutil.copytree(original, prefix, symlinks=True)
             (prefix / "conda-meta" / "history").touch()  # it was made now
         write_variables(prefix, {"MADE": mark})
+        if HAS_CONDA:
+            forget_conda()
         env = self.engine.look(name, prefix)
         assert isinstance(env, LocalEnv)
         return name, self.engine.export(env).file.digest
 
     def sync(self) -> list[str]:
-        """Run until it succeeds; return what was said each time before."""
-        told: list[str] = []
+        """Run until it succeeds; return what was said on stderr, each time."""
+        said: list[str] = []
         for _ in range(PATIENCE):
-            err = io.StringIO()
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(err),
-            ):
-                prefer = self.random.choice(["newest", "local", "remote"])
-                code = main([self.bucket, "--prefer", prefer, *self._deletes()])
+            prefer = self.random.choice(["newest", "local", "remote"])
+            code, err = synchronize(self.bucket, "--prefer", prefer, *self._deletes())
+            said.append(err)
             if code == 0:
-                break
-            told.append(err.getvalue())
+                return said
             time.sleep(0.05)
-        return told
+        raise TimeoutError(said[-1])
 
     def _deletes(self) -> list[str]:
         return self.random.choice([[], [], ["--delete", "--force", "--yes"]])
 
 
+def synchronize(*arguments: str) -> tuple[int, str]:
+    """Run our command; return its exit code, and what it says on stderr."""
+    if HAS_CONDA:  # which keeps too much in mind for a second run in this process
+        command = [sys.executable, "-m", "conda", "s3-sync", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stderr
+    err = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err):
+        return main(arguments), err.getvalue()
+
+
+def make_engine() -> AbstractEngine[Any, Any]:
+    """Return what reads the environments here."""
+    if HAS_CONDA:
+        from conda_s3_sync_plugin.engines.conda import CondaEngine
+
+        return CondaEngine()
+    from conda_s3_sync_plugin.engines.rattler import RattlerEngine
+
+    root = find_root()
+    return RattlerEngine(root, Condarc.load(root))
+
+
 def run() -> None:
     """Edit and synchronize, for some rounds."""
     seed, rounds, bucket, whims, names = sys.argv[1:]
-    root = find_root()
-    engine = RattlerEngine(root, Condarc.load(root))
-    member = Member(engine, bucket, Random(int(seed)))  # noqa: S311 (no secret)
-    made, told = [], []
-    for number in range(int(rounds)):
-        name = member.random.choice(names.split(","))
-        whim = member.random.choice(whims.split(","))
+    random = Random(int(seed))  # noqa: S311 (no secret)
+    member = Member(make_engine(), bucket, random)
+    # At once: how often a run has to be repeated is not to decide what is edited.
+    edits = [
+        (random.choice(names.split(",")), random.choice(whims.split(",")))
+        for _ in range(int(rounds))
+    ]
+    made, failed, warnings = [], [], ""
+    for number, (name, whim) in enumerate(edits):
         made.append(member.edit(name, whim, f"{seed} {number}"))
-        told += member.sync()
-    sys.stdout.write(json.dumps({"made": [*filter(None, made)], "told": told}))
+        *lost, warned = member.sync()
+        failed += lost
+        warnings += warned
+    told = {"made": [*filter(None, made)], "failed": failed, "warnings": warnings}
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

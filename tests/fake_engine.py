@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -236,7 +236,9 @@ class FakeEngine:
         self._begin("stamp", name)
         env.modified = modified
         self._stamp(env)
-        return applied
+        if keep:
+            return applied
+        return replace(applied, builds=frozenset((key, *want[key]) for key in want))
 
     def remove(
         self, name: str, prefix: Path, *, begin: Callable[[], None] = lambda: None

@@ -223,6 +223,39 @@ def test_what_conda_has_half_changed_is_neither_pushed_nor_pulled(
 
 
 @pytest.mark.conda
+@pytest.mark.parametrize("kind", ["conda", "standalone"])
+def test_what_is_installed_while_it_is_pulled_is_pushed(
+    kind: str,
+    machine: Build,
+    s3: S3Server,
+    bucket: str,
+    tmp_path: Path,
+    without_conda: None,
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    channel = channel_of(tmp_path / "channel", f"test ! -p {gate} || cat {gate}")
+    channel.add("acty")
+    channel.write_index()
+    b = machine("b", channels=[channel.url])
+    b.create("libs", "lib=1.0")
+    b.sync_here(bucket)
+    file = f"channels: ['{channel.url}']\ndependencies: [lib=2.0, odd]"
+    put(s3, bucket, "libs.yml", file)
+    pulling, said = b.with_kind(kind), []
+    with waiting_at(gate, lambda: said.append(pulling.sync(bucket).stdout)):
+        b.install("libs", "acty")
+    assert "push  libs  changed here" in said[0]
+    assert b.packages("libs").keys() == {"acty", "lib", "odd"}
+    assert b"acty" in bodies(s3, bucket)["libs.yml"]
+    assert file in history(s3, bucket, "libs")
+    sync_twice(pulling, s3, bucket)
+    a = machine("a", channels=[channel.url])
+    sync_twice(a, s3, bucket)
+    assert a.packages("libs") == b.packages("libs")
+
+
+@pytest.mark.conda
 def test_a_pull_that_is_killed_half_way_is_made_whole_by_the_next_run(
     machine: Build, s3: S3Server, bucket: str, tmp_path: Path
 ) -> None:

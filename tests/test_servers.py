@@ -5,23 +5,19 @@ Run by `make test-s3`, on the server that it names.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import product
-from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
 from acceptance import contents
+from crowd import lose_nothing
 from machine import Machine
 from real_server import SERVER
-from store_worlds import KINDS, THEN, document
+from store_worlds import KINDS, document
+from writers import DAMAGED, ROUNDS, WRITERS, read, store_in, write_at_once
 
-from conda_s3_sync_plugin.exceptions import EnvFileError, RemoteChangedError
-from conda_s3_sync_plugin.location import Location
-from conda_s3_sync_plugin.models import Listed
-from conda_s3_sync_plugin.store import S3Store
+from conda_s3_sync_plugin.exceptions import RemoteChangedError
 from conda_s3_sync_plugin.versions import Kind
 from conda_s3_sync_plugin.words import Conditions
 
@@ -32,10 +28,9 @@ if TYPE_CHECKING:
     from make_channel import Channel
     from real_server import RealServer
 
-WRITERS, ROUNDS = 8, 12
+    from conda_s3_sync_plugin.store import S3Store
 
-#: What stands for half of one write and half of another: s3rver stores such.
-DAMAGED = "damaged\n"
+    Build = Callable[[str], Machine]
 
 #: What a run says of a server without conditional writes.
 WARNING = "this S3 server cannot refuse a write that comes too late"
@@ -54,7 +49,7 @@ class Place:
         return self.kind == "versioned"
 
     def store(self) -> S3Store:
-        return S3Store(Location(self.bucket, "team"), endpoint_url=SERVER.endpoint)
+        return store_in(self.bucket)
 
 
 @pytest.fixture(params=KINDS)
@@ -63,10 +58,8 @@ def place(request: pytest.FixtureRequest, real_server: RealServer) -> Place:
 
 
 @pytest.fixture
-def machines(
-    tmp_path: Path, channel: Channel, wheels: Path, place: Place
-) -> tuple[Machine, Machine]:
-    """Two, which synchronize with the place unless they are told otherwise."""
+def machine(tmp_path: Path, channel: Channel, wheels: Path, place: Place) -> Build:
+    """Build machines, which synchronize with the place unless told otherwise."""
 
     def build(name: str) -> Machine:
         machine = Machine(
@@ -79,25 +72,15 @@ def machines(
         machine.environment["CONDA_PLUGINS_S3_SYNC_LOCATION"] = f"{place.bucket}/team"
         return machine
 
-    return build("a"), build("b")
+    return build
 
 
 def conditions(place: Place) -> Conditions | None:
     """Return how the server takes conditions, as one write finds out."""
     store = place.store()
     store.put("probed", document("x"), replaces=None)
+    place.server.client.delete_object(Bucket=place.bucket, Key="team/probed.yml")
     return store.conditions
-
-
-def read(store: S3Store) -> tuple[str, str | None]:
-    """Return the text and the ETag of what is there, or DAMAGED."""
-    try:
-        there = store.get("e1")
-    except EnvFileError:
-        listed = store.list().environments["e1"]
-        assert isinstance(listed, Listed)
-        return DAMAGED, listed.etag
-    return (there.body.decode(), there.etag) if there else ("", None)
 
 
 def test_what_a_server_does_with_conditions_is_found_out(
@@ -117,39 +100,30 @@ def test_what_a_server_does_with_conditions_is_found_out(
 
 
 def test_no_version_is_lost_whoever_writes_at_the_same_moment(place: Place) -> None:
-    barrier = Barrier(WRITERS, timeout=60)
-
-    def write(writer: int) -> list[str]:
-        """Add lines to what is there, as a machine does; return those that it added."""
-        store, added = place.store(), []
-        barrier.wait()
-        for number in range(ROUNDS):
-            line = f"{writer}.{number}"
-            text, seen = read(store)
-            new = document(
-                f"{text}{line}\n", THEN + timedelta(seconds=ROUNDS * writer + number)
-            )
-            store.keep("e1", new)
-            try:
-                store.put("e1", new, replaces=seen)
-            except RemoteChangedError:
-                continue
-            added.append(line)
-        return added
-
-    with ThreadPoolExecutor(WRITERS) as pool:
-        added = [line for lines in pool.map(write, range(WRITERS)) for line in lines]
-    assert added
+    taken = write_at_once(place.bucket)
+    assert taken
     store = place.store()
     kept = [store.get_kept("e1", version) for version in store.history("e1")]
     texts = [version.body.decode() for version in kept if version]
     assert len(texts) == WRITERS * ROUNDS
-    assert set(added) <= {text.split()[-1] for text in texts}
+    assert set(taken) <= {text.split()[-1] for text in texts}
     current, _ = read(store)
-    if conditions(place) is not Conditions.NONE:
-        assert sorted(current.split()) == sorted(added)
-    else:
+    if conditions(place) is Conditions.NONE:
         assert current in (*texts, DAMAGED)
+        return
+    rounds = [line.split(".")[0] for line in taken]
+    assert len(rounds) == len(set(rounds))
+    assert sorted(current.split()) == sorted(taken)
+
+
+def test_a_crowd_loses_nothing_and_comes_into_step(
+    place: Place, machine: Build, originals: list[Path]
+) -> None:
+    machines = [machine(f"m{number}") for number in range(8)]
+    warnings = lose_nothing(
+        machines, originals, place.server, place.bucket, rounds=2, names="x,y"
+    )
+    assert (WARNING in warnings) == (conditions(place) is Conditions.NONE)
 
 
 def test_what_is_deleted_is_in_the_history(place: Place) -> None:
@@ -171,15 +145,13 @@ def test_what_is_deleted_is_in_the_history(place: Place) -> None:
     assert place.store().list().environments.keys() == {"e1"}
 
 
-def test_two_machines_agree(place: Place, machines: tuple[Machine, Machine]) -> None:
-    a, b = machines
+def test_two_machines_agree(place: Place, machine: Build) -> None:
+    a, b = machine("a"), machine("b")
     a.create("ml", "lib01=1.0", "lib05=1.0")
     a.create("web", "nopy=1.0")
     pushed = a.sync_here()
     assert "2 pushed" in pushed.stdout
-    is_weak = conditions(place) is Conditions.NONE
-    place.server.client.delete_object(Bucket=place.bucket, Key="team/probed.yml")
-    assert (WARNING in pushed.stderr) == is_weak
+    assert (WARNING in pushed.stderr) == (conditions(place) is Conditions.NONE)
     assert "2 pulled" in b.sync_here().stdout
     assert contents(a) == contents(b)
     quiet(a, b)

@@ -291,13 +291,14 @@ def test_an_edit_while_it_is_read_is_not_pushed_half(pair: Pair, times: int) -> 
     assert is_quiet(b.sync())
 
 
-def test_an_edit_right_after_a_pull_is_still_an_edit(pair: Pair) -> None:
+@pytest.mark.parametrize("moment", ["pip", "stamp", "export"])
+def test_an_edit_while_it_is_pulled_is_still_an_edit(pair: Pair, moment: str) -> None:
     a, b = pair
     in_step(a, b)
     theirs = change(a, "3")
     a.sync()
     edited: list[str] = []
-    b.before = once("export", lambda: edited.append(change(b, "4", at=LATEST)))
+    b.before = once(moment, lambda: edited.append(change(b, "4", at=LATEST)))
     b.sync()
     b.before = None
     b.sync()

@@ -304,7 +304,7 @@ def test_on_one_disk_what_one_command_has_done_the_other_knows(
     assert contents(b) == contents(a)
 
 
-@pytest.mark.parametrize(("first", "second"), ORDERS)
+@pytest.mark.parametrize(("first", "second"), [*ORDERS, ("conda", "conda")])
 def test_on_one_disk_one_command_keeps_the_other_out_while_it_runs(
     first: str,
     second: str,

@@ -135,7 +135,13 @@ class AbstractEngine(Library[P, S]):
                     self._check_fit(prefix, chosen.packages)
                 begin()
                 notes = self._mirror(prefix, file, chosen, prune=prune)
-                done = Applied(tuple(notes), tuple(chosen.notes), chosen.elsewhere)
+                builds = frozenset(map(self._build, chosen.packages))
+                done = Applied(
+                    tuple(notes),
+                    tuple(chosen.notes),
+                    chosen.elsewhere,
+                    builds if prune else None,
+                )
             extras.set_modified(prefix, modified)
         return done
 

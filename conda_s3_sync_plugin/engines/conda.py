@@ -88,6 +88,9 @@ class CondaEngine(AbstractEngine[PackageRecord, CondaSpec]):
     def _name(self, package: PackageRecord) -> str:
         return str(package.name)
 
+    def _build(self, package: PackageRecord) -> tuple[str, str, str]:
+        return package.name, package.version, package.build
+
     def _download(self, packages: Sequence[PackageRecord]) -> None:
         try:
             fetch(packages)

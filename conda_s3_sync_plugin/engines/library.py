@@ -44,6 +44,10 @@ class Library(ABC, Generic[P, S]):
         """Return the name of a package."""
 
     @abstractmethod
+    def _build(self, package: P) -> tuple[str, str, str]:
+        """Return name, version and build of a package."""
+
+    @abstractmethod
     def _download(self, packages: Sequence[P]) -> None:
         """Bring packages into the cache, and verify them; raise GoneError, or worse."""
 

@@ -106,6 +106,9 @@ class RattlerEngine(AbstractEngine["Package", "RattlerSpec"]):
     def _name(self, package: Package) -> str:
         return str(package.name.normalized)
 
+    def _build(self, package: Package) -> tuple[str, str, str]:
+        return self._name(package), str(package.version), str(package.build)
+
     def _download(self, packages: Sequence[Package]) -> None:
         self._gateway.download(packages)
 
