@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .exceptions import StoreError
+from .exceptions import AccessDeniedError, StoreError
 from .lockfile import render_lock
 from .models import Document
 from .observe import Here, There
@@ -76,18 +76,32 @@ class Keeper:
 
         Return in words where one that has lost a conflict is to be found.
         """
-        session, here, old = self._session, sight.here, sight.baseline
+        session, here = self._session, sight.here
         if not isinstance(here, Here):
             return ()
-        export, digest = here.export, here.version.digest
-        if export is None and old and old.local != old.remote and not self._pull_only:
-            # Solved for this platform: perhaps it could not be kept at the time.
+        digest = here.version.digest
+        if self._may_be_lacking(sight, digest):
             export = here.read(session.engine, sight.elsewhere)
-        if export is not None and (old is None or digest != old.remote):
             modified = session.by_the_server(here.version.modified)
             kind = Kind.LOSER if is_loser else Kind.ASIDE
-            self.publish(sight.name, export, modified, kind)
+            try:
+                self.publish(sight.name, export, modified, kind)
+            except AccessDeniedError:
+                # Who only pulls need not be able to write what others wrote.
+                if sight.changed_here or not self._pull_only:
+                    raise
         return self._whereabouts(sight.name, digest) if is_loser else ()
+
+    def _may_be_lacking(self, sight: Sight, digest: str) -> bool:
+        """Tell whether the history may not have what is here."""
+        old = sight.baseline
+        if old is None:
+            return True
+        was_kept = bool(old.etag) or not old.remote
+        if digest == old.remote:
+            return not was_kept
+        # What was solved for this platform could perhaps not be kept at the time.
+        return sight.changed_here or not (self._pull_only and was_kept)
 
     def keep_remote(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
         """Keep what is going to be overwritten in the bucket, unless it was in step.
