@@ -41,6 +41,9 @@ _SELDOM = 5
 #: The row of a change in step.
 _CHANGED_HERE = 6
 
+#: The rows of what was removed here, and is in the bucket.
+_REMOVED_HERE = (10, 11)
+
 #: What is left to do of a step; returns in words what differs from what was hoped for.
 #: Raises RemoteChangedError or LocalChangedError where the environment is not what was
 #: observed any more, and another S3SyncError where it fails.  Nothing is lost on any.
@@ -92,7 +95,10 @@ class Applier:
         session = self._session
         got = session.pool.submit(download, session, sight.name, there)
         self._downloads.append((sight, got))
-        return lambda: self._puller.pull(sight, got.result(), is_conflict=_loses(step))
+        is_back = step.row in _REMOVED_HERE
+        return lambda: self._puller.pull(
+            sight, got.result(), is_conflict=_loses(step), is_back=is_back
+        )
 
     def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
         if here.export is None:

@@ -125,18 +125,22 @@ class Keeper:
             f"and to bring it back: {self._session.way_back(name, digest)}",
         )
 
-    def keep_foreign(self, name: str, fetched: Fetched) -> bool:
+    def keep_foreign(
+        self, name: str, fetched: Fetched, *, is_back: bool = False
+    ) -> bool:
         """Keep what another program wrote: it does not do that itself.
 
-        Return whether the history has the version now.
+        `is_back`: also what the history states to be deleted. That has failed then, and
+        who may not delete could not take it back. Return whether the history has the
+        version now.
         """
-        if not fetched.remote.foreign:
-            return True
-        if self._pull_only:
-            return False
-        modified = self._session.moment_of(name, fetched.remote.modified)
-        remote = replace(fetched.remote, modified=modified)
-        self.keep(name, replace(fetched, remote=remote))
+        remote = fetched.remote
+        if self._pull_only or not (remote.foreign or is_back):
+            return not remote.foreign
+        modified = self._session.moment_of(name, remote.modified)
+        if remote.foreign or modified != remote.modified:
+            remote = replace(remote, modified=modified)
+            self.keep(name, replace(fetched, remote=remote))
         return True
 
     def keep(self, name: str, fetched: Fetched, kind: Kind = Kind.VERSION) -> None:

@@ -39,15 +39,20 @@ class Puller:
         self._prune, self._pull_only = prune, pull_only
 
     def pull(
-        self, sight: Sight, download: Download, *, is_conflict: bool = False
+        self,
+        sight: Sight,
+        download: Download,
+        *,
+        is_conflict: bool = False,
+        is_back: bool = False,
     ) -> tuple[str, ...]:
         """Make the environment here what the bucket says; return what differs.
 
-        `is_conflict`: what is here now has lost one.
+        `is_conflict`: what is here now has lost one. `is_back`: it was removed here.
         """
         name, remote = sight.name, download.fetched.remote
         prefix = prefix_of(self._session.engine, sight)
-        is_kept = self._keeper.keep_foreign(name, download.fetched)
+        is_kept = self._keeper.keep_foreign(name, download.fetched, is_back=is_back)
         kept = self._keeper.keep_local(sight, is_loser=is_conflict)
         file = download.fetched.file
         if file.pinned is None and not remote.foreign:

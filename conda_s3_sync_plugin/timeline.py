@@ -140,8 +140,14 @@ def is_deleted(history: Iterable[Kept], digest: str) -> bool:
 
 def is_gone(history: Iterable[Kept]) -> bool:
     """Tell whether the last word on an environment is that it was deleted."""
+    word = last_word(history)
+    return word is not None and word.kind is Kind.DELETED
+
+
+def last_word(history: Iterable[Kept]) -> Kept | None:
+    """Return the latest version, or statement, that was for all machines."""
     past = _past(history)
-    return bool(past) and past[-1].kind is Kind.DELETED
+    return past[-1] if past else None
 
 
 def _past(history: Iterable[Kept]) -> list[Kept]:
