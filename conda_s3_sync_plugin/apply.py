@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .agreement import finish_push
 from .download import download
 from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
@@ -21,7 +22,6 @@ from .lockfile import requests_of
 from .merge import Merger
 from .models import Baseline
 from .observe import Here, There
-from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
 from .words import Action
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from .observe import Sight
     from .session import Session
 
-
-#: Old versions are looked for when there may be a fifth more than there should be.
-_SELDOM = 5
 
 #: The row of a change in step.
 _CHANGED_HERE = 6
@@ -200,37 +197,11 @@ class Applier:
         etag: str,
         notes: tuple[str, ...],
     ) -> tuple[str, ...]:
-        digest, modified = export.file.digest, here.version.modified
-        elsewhere = export.lock.elsewhere
-        pushes = sight.pushes + 1
-        is_time = 0 < self._session.keep_versions <= pushes * _SELDOM
-        baseline = Baseline(
-            digest,
-            here.env.stamp,
-            digest,
-            etag,
-            modified,
-            elsewhere,
-            0 if is_time else pushes,
-            str(here.env.prefix),
-            requests_of(export.lock),
+        modified = here.version.modified
+        finish_push(
+            self._session, sight, here.env, export, etag=etag, modified=modified
         )
-        self._session.memory.remember(sight.name, baseline)
-        if is_time:
-            self._let_go(sight.name, digest)
         return (*notes, *export.warnings)
-
-    def _let_go(self, name: str, digest: str) -> None:
-        """Let old versions go; who may not delete does not mind."""
-        session = self._session
-        with contextlib.suppress(StoreError):
-            prune(
-                session.store,
-                name,
-                current=digest,
-                keep=session.keep_versions,
-                now=session.now(),
-            )
 
 
 def _loses(step: Step) -> bool:

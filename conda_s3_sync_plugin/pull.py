@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from .agreement import agree
 from .alteration import Alteration
 from .exceptions import LocalChangedError, StoreError
 from .location import ROOT
-from .lockfile import render_lock, requests_of
+from .lockfile import render_lock
 from .models import Baseline
 from .observe import Here
 from .versions import Kind
@@ -103,17 +104,14 @@ class Puller:
                 self._share_lock(name, export, download, applied)
         except StoreError as error:  # the environment is whole without that
             notes = (f"its lock could not be shared: {error.summary}",)
-        baseline = Baseline(
-            export.file.digest,
-            env.stamp,
-            digest,
+        baseline = agree(
+            env,
+            export,
+            remote=digest,
             # Without its ETag it is read again next time, and kept before a push.
-            remote.etag if is_kept else "",
-            remote.modified,
-            applied.elsewhere,
-            sight.pushes,
-            str(env.prefix),
-            requests_of(export.lock),
+            etag=remote.etag if is_kept else "",
+            modified=remote.modified,
+            pushes=sight.pushes,
         )
         self._session.memory.remember(name, baseline)
         return notes
