@@ -14,6 +14,7 @@ from plan_cases import ROWS
 from stories import PAGES, blocks, commands, read_page
 
 from conda_s3_sync_plugin.__main__ import _parser
+from conda_s3_sync_plugin.cli import EPILOG
 from conda_s3_sync_plugin.condarc import Condarc
 from conda_s3_sync_plugin.envfile import render
 from conda_s3_sync_plugin.location import KINDS, Location
@@ -145,6 +146,13 @@ def test_the_flags_are_those_that_there_are() -> None:
 def test_the_actions_are_those_that_there_are() -> None:
     *_, actions = tables("docs/settings.rst")
     assert sorted(action for action, _ in actions) == sorted(map(str, Action))
+
+
+def test_the_exit_codes_are_those_that_help_tells() -> None:
+    _, _, codes, _ = tables("docs/settings.rst")
+    told = " ".join(EPILOG.split())
+    for code, meaning in codes:
+        assert f"{code} {' '.join(meaning.split())}" in told
 
 
 def test_the_table_of_decisions_is_the_one_that_is_tested() -> None:
