@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Flags that say which environments, and which bucket, are meant.
 _PLACES = ("profile", "region", "endpoint_url", "conda_bin", "include_root_env")
 
-#: The beginning of a digest.
-_VERSION = re.compile(r"[0-9a-f]{4,12}")
+#: The beginning of a digest, or all of it.
+_VERSION = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)

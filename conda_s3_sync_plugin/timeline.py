@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .difference import compare
 from .exceptions import EnvFileError, UsageError
-from .versions import Difference, Kind
+from .versions import DIGITS, Difference, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -105,7 +105,7 @@ def find_version(
     found = [
         entry
         for entry in entries
-        if not entry.is_deletion and entry.kept.digest.startswith(version)
+        if not entry.is_deletion and entry.kept.digest.startswith(version[:DIGITS])
     ]
     if not version:
         found = [

@@ -141,6 +141,8 @@ def test_what_follows_diff_is_a_name_unless_it_must_be_the_location() -> None:
         ("a@b@0123", ("a@b", "0123")),
         ("a@b", ("a@b", "")),
         ("root@0123abcd", ("root", "0123abcd")),
+        (f"ml@{64 * 'a'}", ("ml", 64 * "a")),
+        (f"ml@{65 * 'a'}", (f"ml@{65 * 'a'}", "")),
     ],
 )
 def test_a_version_may_follow_the_name_of_what_is_restored(

@@ -141,6 +141,7 @@ MEANT = {
     "none, an older one is current": ("", A, C, 3),
     "the beginning": ("aaaad", "", B, 1),
     "all of it": (A, "", A, 2),
+    "all of the digest": (A + 52 * "0", "", A, 2),
     "the current one": ("f", C, C, 3),
     "the latest of several": ("aaaab", "", A, 2),
 }
