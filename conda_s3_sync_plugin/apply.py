@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .agreement import finish_push
 from .download import download
 from .exceptions import S3SyncError, StoreError
 from .keeping import Keeper
@@ -21,7 +22,6 @@ from .lockfile import requests_of
 from .merge import Merger
 from .models import Baseline
 from .observe import Here, There
-from .pruning import prune
 from .pull import Puller, prefix_of
 from .removal import Remover
 from .words import Action
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-#: Old versions are looked for when there may be a fifth more than there should be.
-_SELDOM = 5
-
 #: The row of a change in step.
 _CHANGED_HERE = 6
+
+#: The rows of what was removed here, and is in the bucket.
+_REMOVED_HERE = (10, 11)
 
 #: What is left to do of a step; returns in words what differs from what was hoped for.
 #: Raises RemoteChangedError or LocalChangedError where the environment is not what was
@@ -92,7 +92,10 @@ class Applier:
         session = self._session
         got = session.pool.submit(download, session, sight.name, there)
         self._downloads.append((sight, got))
-        return lambda: self._puller.pull(sight, got.result(), is_conflict=_loses(step))
+        is_back = step.row in _REMOVED_HERE
+        return lambda: self._puller.pull(
+            sight, got.result(), is_conflict=_loses(step), is_back=is_back
+        )
 
     def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
         if here.export is None:
@@ -194,37 +197,11 @@ class Applier:
         etag: str,
         notes: tuple[str, ...],
     ) -> tuple[str, ...]:
-        digest, modified = export.file.digest, here.version.modified
-        elsewhere = export.lock.elsewhere
-        pushes = sight.pushes + 1
-        is_time = 0 < self._session.keep_versions <= pushes * _SELDOM
-        baseline = Baseline(
-            digest,
-            here.env.stamp,
-            digest,
-            etag,
-            modified,
-            elsewhere,
-            0 if is_time else pushes,
-            str(here.env.prefix),
-            requests_of(export.lock),
+        modified = here.version.modified
+        finish_push(
+            self._session, sight, here.env, export, etag=etag, modified=modified
         )
-        self._session.memory.remember(sight.name, baseline)
-        if is_time:
-            self._let_go(sight.name, digest)
         return (*notes, *export.warnings)
-
-    def _let_go(self, name: str, digest: str) -> None:
-        """Let old versions go; who may not delete does not mind."""
-        session = self._session
-        with contextlib.suppress(StoreError):
-            prune(
-                session.store,
-                name,
-                current=digest,
-                keep=session.keep_versions,
-                now=session.now(),
-            )
 
 
 def _loses(step: Step) -> bool:

@@ -224,8 +224,9 @@ class Bucket:
         bucket = self._location.bucket
         what = "" if permission == "s3:ListBucket" else f"/{self._location.prefix}*"
         needed = f"{permission} on arn:aws:s3:::{bucket}{what}"
+        profile, region = self._access.profile, self._access.region
         return translated(
-            Operation(doing, bucket, needed, self.endpoint, self._access.profile)
+            Operation(doing, bucket, needed, self.endpoint, profile, region)
         )
 
     @property

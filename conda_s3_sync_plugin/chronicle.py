@@ -37,12 +37,16 @@ def read_chronicle(session: Session, name: str) -> Chronicle:
     """Read all versions of an environment; raise StoreError."""
     with session.opened() as listing:
         sight = session.look(name, listing)
-        sides = (
+        there, here = (
             side.version.digest if isinstance(side, Here | There) else ""
             for side in (sight.there, sight.here)
         )
         entries = read_timeline(session.store, session.pool, name, session.parse)
-        return Chronicle(session.store.identity, name, entries, *sides)
+        same = [entry for entry in entries if there.startswith(entry.kept.digest)]
+        if same and same[-1].is_deletion:
+            # It comes before the deletion, and that has failed.
+            entries.remove(same[-1])
+        return Chronicle(session.store.identity, name, entries, there, here)
 
 
 def write(chronicle: Chronicle, command: str, out: TextIO | None = None) -> None:

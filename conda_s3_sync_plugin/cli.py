@@ -33,8 +33,9 @@ examples:
 
 exit codes:
 
-    0  everything that takes part is in step
-    1  something failed, or was left in conflict
+    0  nothing is left to do, but what --push-only or --pull-only holds back; or
+       this was a look, and there is nothing that only a person can settle
+    1  something failed, or was left in conflict, or was skipped; the rest is done
     2  wrong usage
     3  stopped by a safety check; nothing was done
 """

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .exceptions import StoreError
+from .exceptions import AccessDeniedError, StoreError
 from .lockfile import render_lock
 from .models import Document
 from .observe import Here, There
@@ -76,18 +76,32 @@ class Keeper:
 
         Return in words where one that has lost a conflict is to be found.
         """
-        session, here, old = self._session, sight.here, sight.baseline
+        session, here = self._session, sight.here
         if not isinstance(here, Here):
             return ()
-        export, digest = here.export, here.version.digest
-        if export is None and old and old.local != old.remote and not self._pull_only:
-            # Solved for this platform: perhaps it could not be kept at the time.
+        digest = here.version.digest
+        if self._may_be_lacking(sight, digest):
             export = here.read(session.engine, sight.elsewhere)
-        if export is not None and (old is None or digest != old.remote):
             modified = session.by_the_server(here.version.modified)
             kind = Kind.LOSER if is_loser else Kind.ASIDE
-            self.publish(sight.name, export, modified, kind)
+            try:
+                self.publish(sight.name, export, modified, kind)
+            except AccessDeniedError:
+                # Who only pulls need not be able to write what others wrote.
+                if sight.changed_here or not self._pull_only:
+                    raise
         return self._whereabouts(sight.name, digest) if is_loser else ()
+
+    def _may_be_lacking(self, sight: Sight, digest: str) -> bool:
+        """Tell whether the history may not have what is here."""
+        old = sight.baseline
+        if old is None:
+            return True
+        was_kept = bool(old.etag) or not old.remote
+        if digest == old.remote:
+            return not was_kept
+        # What was solved for this platform could perhaps not be kept at the time.
+        return sight.changed_here or not (self._pull_only and was_kept)
 
     def keep_remote(self, sight: Sight, *, is_loser: bool = False) -> tuple[str, ...]:
         """Keep what is going to be overwritten in the bucket, unless it was in step.
@@ -111,18 +125,22 @@ class Keeper:
             f"and to bring it back: {self._session.way_back(name, digest)}",
         )
 
-    def keep_foreign(self, name: str, fetched: Fetched) -> bool:
+    def keep_foreign(
+        self, name: str, fetched: Fetched, *, is_back: bool = False
+    ) -> bool:
         """Keep what another program wrote: it does not do that itself.
 
-        Return whether the history has the version now.
+        `is_back`: also what the history states to be deleted. That has failed then, and
+        who may not delete could not take it back. Return whether the history has the
+        version now.
         """
-        if not fetched.remote.foreign:
-            return True
-        if self._pull_only:
-            return False
-        modified = self._session.moment_of(name, fetched.remote.modified)
-        remote = replace(fetched.remote, modified=modified)
-        self.keep(name, replace(fetched, remote=remote))
+        remote = fetched.remote
+        if self._pull_only or not (remote.foreign or is_back):
+            return not remote.foreign
+        modified = self._session.moment_of(name, remote.modified)
+        if remote.foreign or modified != remote.modified:
+            remote = replace(remote, modified=modified)
+            self.keep(name, replace(fetched, remote=remote))
         return True
 
     def keep(self, name: str, fetched: Fetched, kind: Kind = Kind.VERSION) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .difference import compare
@@ -13,8 +13,11 @@ from .observe import Here, There
 from .words import Action
 
 if TYPE_CHECKING:
-    from .models import EnvFile, Step
-    from .observe import Sight
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from .models import Step
+    from .observe import Fetched, Sight
     from .session import Session
 
 #: Of a merge, too, nobody knows before it is solved.
@@ -27,18 +30,34 @@ _NOTHING = (
 )
 
 
-def look(session: Session, step: Step, sight: Sight) -> Outcome:
-    """Return what a step would change, with what cannot be read as its error."""
-    outcome = Outcome(step)
+def begin_look(session: Session, step: Step, sight: Sight) -> Callable[[], Outcome]:
+    """Start to read what a step would change; return what tells it.
+
+    What cannot be read is the error of its outcome.
+    """
     if step.action in _NOTHING:
-        return outcome
+        return lambda: Outcome(step)
+    got = None
+    if isinstance(sight.there, There):
+        got = session.pool.submit(fetch, session, sight.name, sight.there)
+    return partial(_look, session, step, sight, got)
+
+
+def _look(
+    session: Session, step: Step, sight: Sight, got: Future[Fetched] | None
+) -> Outcome:
+    here = there = None
+    origin = ""
     try:
-        here, there, origin = _both(session, sight)
+        if isinstance(sight.here, Here):
+            here = sight.here.read(session.engine).file
+        if got:
+            there, origin = got.result().file, got.result().remote.platform
     except S3SyncError as error:
-        return replace(outcome, error=error)
+        return Outcome(step, error=error)
     builds = origin in ("", session.engine.platform)
     old, new = (there, here) if _goes_up(step, sight) else (here, there)
-    return replace(outcome, difference=compare(old, new, builds=builds))
+    return Outcome(step, difference=compare(old, new, builds=builds))
 
 
 def _goes_up(step: Step, sight: Sight) -> bool:
@@ -46,15 +65,3 @@ def _goes_up(step: Step, sight: Sight) -> bool:
     if step.action in (Action.PUSH, Action.DELETE_REMOTE):
         return True
     return step.action is Action.HOLD and sight.changed_here
-
-
-def _both(session: Session, sight: Sight) -> tuple[EnvFile | None, EnvFile | None, str]:
-    """Read both sides, and where that of the bucket was made."""
-    here = there = None
-    origin = ""
-    if isinstance(sight.here, Here):
-        here = sight.here.read(session.engine).file
-    if isinstance(sight.there, There):
-        fetched = fetch(session, sight.name, sight.there)
-        there, origin = fetched.file, fetched.remote.platform
-    return here, there, origin

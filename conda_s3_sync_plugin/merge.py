@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .agreement import finish_push
 from .alteration import Alteration
 from .difference import compare, has_build, name_of
 from .download import download, read_lock
 from .envfile import render
 from .exceptions import ConflictError, EngineError, LocalChangedError
 from .location import quoted
-from .lockfile import requests_of
 from .merging import NOTHING, combine, content_of
-from .models import Baseline, Lock
+from .models import Lock
 from .versions import Kind
 from .wording import in_short
 
@@ -58,22 +58,10 @@ class Merger:
             session, sight, here.env.prefix, moment, leaves_edit=True
         )
         applied = self._apply(alteration, sight, ours, merged, moment, origin)
-        elsewhere = {**apart, **applied.elsewhere}
-        env, export = alteration.result(elsewhere)
+        env, export = alteration.result({**apart, **applied.elsewhere})
         document = self._keeper.publish(name, export, moment)
         etag = store.put(name, document, replaces=there.etag)
-        digest = export.file.digest
-        baseline = Baseline(
-            digest,
-            env.stamp,
-            digest,
-            etag,
-            moment,
-            elsewhere,
-            prefix=str(env.prefix),
-            requests=requests_of(export.lock),
-        )
-        session.memory.remember(name, baseline)
+        finish_push(session, sight, env, export, etag=etag, modified=moment)
         came = in_short(compare(ours.file, export.file))
         return (*filter(None, [came]), *applied.given_up, *applied.notes)
 

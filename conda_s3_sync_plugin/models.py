@@ -156,7 +156,6 @@ class Listed:
     """One environment in the listing of the bucket."""
 
     etag: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Flags that say which environments, and which bucket, are meant.
 _PLACES = ("profile", "region", "endpoint_url", "conda_bin", "include_root_env")
 
-#: The beginning of a digest.
-_VERSION = re.compile(r"[0-9a-f]{4,12}")
+#: The beginning of a digest, or all of it.
+_VERSION = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,8 @@ class Options:
             flag = getattr(args, name)
             return configured[f"s3_sync_{setting}"] if flag is None else flag
 
-        _check_commands(args)
+        direction = either("direction", "direction")
+        _check_commands(args, direction)
         location, detail = args.location, args.detail
         if detail and not location and ("/" in detail or not given_location):
             # `--diff BUCKET/PATH`: what follows a flag is taken for its own.
@@ -88,7 +89,7 @@ class Options:
             ),
             policy=Policy(
                 Prefer(either("prefer", "prefer")),
-                Direction(either("direction", "direction")),
+                Direction(direction),
                 bool(either("deletes", "delete")),
             ),
             prune=bool(either("prune", "prune")),
@@ -131,12 +132,28 @@ def _scope(names: Iterable[str], path_filter: str, *, root: bool) -> Scope:
     return Scope(frozenset(names), _pattern(path_filter), root)
 
 
-def _check_commands(args: Namespace) -> None:
-    """Raise UsageError where two things are asked for at once."""
-    if args.history_of and args.restores:
-        raise UsageError("--history and --restore do not go together.")
-    if args.restores and args.direction:
-        raise UsageError(f"--restore goes both ways: not --{args.direction}-only.")
+def _check_commands(args: Namespace, direction: str) -> None:
+    """Raise UsageError where things are asked for that do not go together."""
+    if args.restores and direction != Direction.BOTH:
+        raise UsageError(
+            f"--restore goes both ways: not with --{direction}-only, or "
+            f"s3_sync_direction: {direction}.",
+            hint="Leave that out. Where it is set for good, "
+            "CONDA_PLUGINS_S3_SYNC_DIRECTION=both goes before it, this once.",
+        )
+    command = "--history" if args.history_of else "--restore" if args.restores else ""
+    pointless = {"--delete": args.deletes, "--prefer": args.prefer}
+    if args.history_of:
+        pointless |= {
+            "--restore": args.restores,
+            "--diff": args.detail is not None,
+            "--no-prune": args.prune is not None,
+            "--force": args.unchecked,
+            f"--{args.direction}-only": args.direction,
+        }
+    for flag, is_given in pointless.items():
+        if command and is_given:
+            raise UsageError(f"{command} and {flag} do not go together.")
 
 
 def _named(flag: str, name: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from .agreement import agree
 from .alteration import Alteration
 from .exceptions import LocalChangedError, StoreError
 from .location import ROOT
-from .lockfile import render_lock, requests_of
+from .lockfile import render_lock
 from .models import Baseline
 from .observe import Here
 from .versions import Kind
@@ -39,15 +40,20 @@ class Puller:
         self._prune, self._pull_only = prune, pull_only
 
     def pull(
-        self, sight: Sight, download: Download, *, is_conflict: bool = False
+        self,
+        sight: Sight,
+        download: Download,
+        *,
+        is_conflict: bool = False,
+        is_back: bool = False,
     ) -> tuple[str, ...]:
         """Make the environment here what the bucket says; return what differs.
 
-        `is_conflict`: what is here now has lost one.
+        `is_conflict`: what is here now has lost one. `is_back`: it was removed here.
         """
         name, remote = sight.name, download.fetched.remote
         prefix = prefix_of(self._session.engine, sight)
-        is_kept = self._keeper.keep_foreign(name, download.fetched)
+        is_kept = self._keeper.keep_foreign(name, download.fetched, is_back=is_back)
         kept = self._keeper.keep_local(sight, is_loser=is_conflict)
         file = download.fetched.file
         if file.pinned is None and not remote.foreign:
@@ -98,17 +104,14 @@ class Puller:
                 self._share_lock(name, export, download, applied)
         except StoreError as error:  # the environment is whole without that
             notes = (f"its lock could not be shared: {error.summary}",)
-        baseline = Baseline(
-            export.file.digest,
-            env.stamp,
-            digest,
+        baseline = agree(
+            env,
+            export,
+            remote=digest,
             # Without its ETag it is read again next time, and kept before a push.
-            remote.etag if is_kept else "",
-            remote.modified,
-            applied.elsewhere,
-            sight.pushes,
-            str(env.prefix),
-            requests_of(export.lock),
+            etag=remote.etag if is_kept else "",
+            modified=remote.modified,
+            pushes=sight.pushes,
         )
         self._session.memory.remember(name, baseline)
         return notes

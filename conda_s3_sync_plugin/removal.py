@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from .alteration import Alteration
 from .download import fetch
-from .exceptions import EngineError, RemoteChangedError
+from .exceptions import EngineError, StoreError
 from .models import Document
 from .observe import read
-from .timeline import is_deleted
+from .timeline import is_deleted, last_word
 from .versions import VERSIONS, Kind
 
 if TYPE_CHECKING:
@@ -48,17 +49,20 @@ class Remover:
             session.store.keep(name, statement, Kind.DELETED)
         try:
             session.store.delete(name, etag=there.etag)
-        except RemoteChangedError:
+        except StoreError:
             self._take_back(name, digest)
             raise
         session.memory.remember(name, None)
         return self._way_back(name, digest)
 
     def _take_back(self, name: str, digest: str) -> None:
-        """Discard what was just stated: it is not so."""
-        *_, latest = self._session.store.history(name)
-        if latest.kind is Kind.DELETED and latest.is_of(digest):
-            self._session.store.discard(name, latest)
+        """Discard what was stated, unless it is so: a reply may have been lost."""
+        store = self._session.store
+        with contextlib.suppress(StoreError):
+            if store.get(name) is not None:
+                word = last_word(store.history(name))
+                if word and word.kind is Kind.DELETED and word.is_of(digest):
+                    store.discard(name, word)
 
     def delete_local(self, sight: Sight, here: Here) -> tuple[str, ...]:
         """Remove an environment here; the history has it, or it gets it now."""

@@ -13,7 +13,7 @@ from .location import ROOT
 from .models import Document, Outcome, RemoteObject, Result, Step, Unknown, Version
 from .observe import Fetched, Here, There
 from .pull import Puller
-from .timeline import find_version, read_timeline
+from .timeline import find_version
 from .words import Action
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .observe import Sight
     from .protocols import Watcher
     from .session import Session
-    from .timeline import Entry
+    from .versions import Kept
 
 
 def restore(
@@ -55,38 +55,47 @@ def restore(
             if isinstance(side, Unknown):
                 raise EngineError(side.reason, hint=side.hint)
         current = sight.there.version.digest if isinstance(sight.there, There) else ""
-        entries = read_timeline(session.store, session.pool, name, session.parse)
-        entry = find_version(entries, name, version, current=current)
-        when = f"{entry.kept.modified:%Y-%m-%d %H:%M} UTC"
-        if entry.there is None or entry.file is None:
-            raise EnvFileError(f"Version {entry.kept.short} of {name} cannot be read.")
-        step = Step(name, Action.RESTORE, f"back to {entry.kept.short}, of {when}", 0)
+        history = session.store.history(name)
+        kept = find_version(history, name, version, current=current)
+        old = _read(session, name, kept)
+        when = f"{kept.modified:%Y-%m-%d %H:%M} UTC"
+        step = Step(name, Action.RESTORE, f"back to {kept.short}, of {when}", 0)
         watcher.plan([step])
-        if _is_current(sight, entry):
-            reason = f"{entry.kept.short} is the current version"
+        if _is_current(sight, kept):
+            reason = f"{kept.short} is the current version"
             outcome = Outcome(Step(name, Action.NOTHING, reason, 0))
         elif dry_run:
-            origin = entry.there.platform
+            origin = old.remote.platform
             builds = origin in ("", session.engine.platform)
             now = _file_of(session, sight)
-            difference = compare(now, entry.file, builds=builds)
+            difference = compare(now, old.file, builds=builds)
             outcome = Outcome(step, difference=difference)
         else:
             watcher.start(step)
-            moment = session.moment_after(each.kept for each in entries)
-            old = Fetched(replace(entry.there, modified=moment), entry.file)
+            moment = session.moment_after(history)
+            old = replace(old, remote=replace(old.remote, modified=moment))
             outcome = _bring_back(session, step, sight, old, prune=prune)
             watcher.finish(outcome)
     return Result(session.store.identity, (outcome,), dry_run=dry_run)
 
 
-def _is_current(sight: Sight, entry: Entry) -> bool:
+def _read(session: Session, name: str, kept: Kept) -> Fetched:
+    """Read a version in the history; raise EnvFileError where that cannot be."""
+    try:
+        if remote := session.store.get_kept(name, kept):
+            return Fetched(remote, session.parse(remote.body))
+    except EnvFileError:  # too large, or damaged
+        pass
+    raise EnvFileError(f"Version {kept.short} of {name} cannot be read.")
+
+
+def _is_current(sight: Sight, kept: Kept) -> bool:
     """Tell whether both sides are that version already, and in step."""
     here, there, old = sight.here, sight.there, sight.baseline
     return (
         isinstance(here, Here)
         and isinstance(there, There)
-        and there.version.digest.startswith(entry.kept.digest)
+        and there.version.digest.startswith(kept.digest)
         and old is not None
         and not old.is_interrupted
         and (here.version.digest, there.version.digest) == (old.local, old.remote)

@@ -30,6 +30,8 @@ class Operation:
     #: Empty: AWS itself.
     endpoint: str = ""
     profile: str | None = None
+    #: Empty: the AWS configuration says which.
+    region: str | None = None
 
 
 class _Meaning(NamedTuple):
@@ -48,7 +50,7 @@ _REGION = _meaning(
     "PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException "
     "IncorrectEndpoint TemporaryRedirect 301 307",
     "the bucket is in another region{region}",
-    "Set the right region: AWS_DEFAULT_REGION, or `region` of the profile.",
+    "Set the right region: {where}.",
 )
 _DENIED = _meaning(
     "AccessDenied AllAccessDisabled Forbidden 403",
@@ -169,15 +171,9 @@ _OTHER = _meaning(
 )
 
 
-#: Answers to a conditional write that tell something, other than a plain failure.
-_REFUSALS = frozenset(
-    (
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.PRECONDITION_FAILED,
-        HTTPStatus.NOT_IMPLEMENTED,
-    )
-)
+#: Answers to a conditional write that tell something, other than a plain failure: not
+#: found, in conflict, changed, not implemented.
+_REFUSALS = frozenset({404, 409, 412, 501})
 
 
 @contextmanager
@@ -265,7 +261,11 @@ def _explained(error: Exception, operation: Operation) -> StoreError:
 
 def _words(operation: Operation) -> dict[str, str]:
     profile, endpoint = operation.profile, operation.endpoint
+    where = "AWS_DEFAULT_REGION, or `region` of the profile"
+    if operation.region:  # which goes before both
+        where = f"--region, or s3_sync_region, which says {operation.region}"
     return {
+        "where": where,
         "bucket": operation.bucket,
         "permission": operation.permission or "more permissions",
         "server": endpoint or "AWS",

@@ -167,6 +167,6 @@ class Session:
         return self.observer.sight(
             name,
             self.memory.baselines.get(name),
-            Listed(remote.etag, len(remote.body)) if remote else None,
+            Listed(remote.etag) if remote else None,
             lambda: remote,
         )

@@ -101,8 +101,7 @@ class S3Store:
                     hint="Delete one of them in the bucket.",
                 )
             else:
-                entry = entries[0]
-                environments[name] = Listed(bare(entry["ETag"]), entry["Size"])
+                environments[name] = Listed(bare(entries[0]["ETag"]))
         self._keys = {name: found[name][0]["Key"] for name in environments}
         return Listing(environments, refused)
 

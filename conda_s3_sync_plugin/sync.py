@@ -17,7 +17,7 @@ from .exceptions import (
     StateError,
 )
 from .location import ROOT
-from .looking import look
+from .looking import begin_look
 from .models import Observation, Outcome, Policy, Result, Unknown
 from .observe import Here, Sight, is_news
 from .plan import plan
@@ -115,7 +115,10 @@ class Synchronization:
         if not in_detail:
             return [Outcome(step) for step in planned.steps]
         sights = planned.sights
-        return [look(self._session, step, sights[step.name]) for step in planned.steps]
+        looks = [
+            begin_look(self._session, step, sights[step.name]) for step in planned.steps
+        ]
+        return [look() for look in looks]
 
     def _plan(self, listing: Listing) -> Plan:
         session, memory = self._session, self._session.memory

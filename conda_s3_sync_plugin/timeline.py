@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from .difference import compare
 from .exceptions import EnvFileError, UsageError
-from .versions import Difference, Kind
+from .versions import DIGITS, VERSIONS, Difference, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from concurrent.futures import Executor
     from datetime import datetime
 
@@ -95,25 +95,26 @@ def _difference(before: Entry | None, entry: Entry) -> Difference:
 
 
 def find_version(
-    entries: Sequence[Entry], name: str, version: str, *, current: str = ""
-) -> Entry:
-    """Return the latest entry of a version; raise UsageError.
+    history: Iterable[Kept], name: str, version: str, *, current: str = ""
+) -> Kept:
+    """Return the latest that a history has of a version; raise UsageError.
 
     `version` is the beginning of its digest. Empty: the latest that was in the bucket,
     and is not `current`.
     """
-    found = [
-        entry
-        for entry in entries
-        if not entry.is_deletion and entry.kept.digest.startswith(version)
-    ]
-    if not version:
+    if version:
         found = [
-            entry
-            for entry in found
-            if entry.was_current and not entry.kept.is_of(current)
+            kept
+            for kept in history
+            if kept.kind in VERSIONS and kept.digest.startswith(version[:DIGITS])
         ]
-    digests = {entry.kept.digest for entry in found}
+    else:
+        found = [
+            kept
+            for kept in history
+            if kept.kind is Kind.VERSION and not kept.is_of(current)
+        ]
+    digests = {kept.digest for kept in found}
     if not found:
         what = f"version {version} of {name}" if version else f"version of {name}"
         what += " but the current one" if current and not version else ""
@@ -140,8 +141,14 @@ def is_deleted(history: Iterable[Kept], digest: str) -> bool:
 
 def is_gone(history: Iterable[Kept]) -> bool:
     """Tell whether the last word on an environment is that it was deleted."""
+    word = last_word(history)
+    return word is not None and word.kind is Kind.DELETED
+
+
+def last_word(history: Iterable[Kept]) -> Kept | None:
+    """Return the latest version, or statement, that was for all machines."""
     past = _past(history)
-    return bool(past) and past[-1].kind is Kind.DELETED
+    return past[-1] if past else None
 
 
 def _past(history: Iterable[Kept]) -> list[Kept]:

@@ -131,6 +131,7 @@ class FakeMachine:
         force: bool = False,
         prune: bool = True,
         dry_run: bool = False,
+        in_detail: bool = False,
         prefer: str = "newest",
         direction: str = "both",
         delete: bool = False,
@@ -153,7 +154,7 @@ class FakeMachine:
             prune=prune,
             force=force,
             confirm=ask,
-        ).run(self.watcher, dry_run=dry_run)
+        ).run(self.watcher, dry_run=dry_run, in_detail=in_detail)
 
     def restore(self, name: str, version: str = "", **options: Any) -> Result:
         """Go back to a version, as a process of its own would."""

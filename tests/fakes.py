@@ -108,8 +108,7 @@ class MemoryStore:
                 )
             else:
                 self._keys[name] = keys[0]
-                there = self.bucket.objects[keys[0]]
-                environments[name] = Listed(there.etag, len(there.body))
+                environments[name] = Listed(self.bucket.objects[keys[0]].etag)
         self._end("list")
         return Listing(environments, refused)
 

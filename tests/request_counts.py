@@ -42,7 +42,7 @@ COSTS = {
     "conflict, left": Cost({"LIST": 1}, {"GET": 1}),
     "``--dry-run``, ``--diff``": Cost({"LIST": 1}, {"GET": 1}),
     "``--history``": Cost({"LIST": 2}, {"GET": 1}),
-    "``--restore``": Cost({"LIST": 2, "GET": 1, "PUT": 2}, {"GET": 1}),
+    "``--restore``": Cost({"LIST": 2, "GET": 2, "PUT": 2}),
     "``--delete``, removed here": Cost(
         {"LIST": 1}, {"LIST": 1, "PUT": 1, "HEAD": 1, "DELETE": 1}
     ),

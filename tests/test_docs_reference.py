@@ -11,9 +11,11 @@ import pytest
 import yaml
 from docutils import nodes
 from plan_cases import ROWS
+from request_counts import COSTS
 from stories import PAGES, blocks, commands, read_page
 
 from conda_s3_sync_plugin.__main__ import _parser
+from conda_s3_sync_plugin.cli import EPILOG
 from conda_s3_sync_plugin.condarc import Condarc
 from conda_s3_sync_plugin.envfile import render
 from conda_s3_sync_plugin.location import KINDS, Location
@@ -24,7 +26,7 @@ from conda_s3_sync_plugin.store import S3Store
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from machine import Machine
     from s3server import S3Server
@@ -147,9 +149,28 @@ def test_the_actions_are_those_that_there_are() -> None:
     assert sorted(action for action, _ in actions) == sorted(map(str, Action))
 
 
+def test_the_exit_codes_are_those_that_help_tells() -> None:
+    _, _, codes, _ = tables("docs/settings.rst")
+    told = " ".join(EPILOG.split())
+    for code, meaning in codes:
+        assert f"{code} {' '.join(meaning.split())}" in told
+
+
 def test_the_table_of_decisions_is_the_one_that_is_tested() -> None:
     (table,) = tables("docs/decisions.rst")
     assert [[WORDS.get(cell, cell) for cell in row] for row in table] == ROWS
+
+
+def test_the_requests_are_those_that_are_counted() -> None:
+    *_, requests = tables("docs/benchmarks.rst")
+
+    def told(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{count} {verb}" for verb, count in counts.items()) or "none"
+
+    assert requests == [
+        [what.replace("`", ""), told(cost.run), told(cost.each)]
+        for what, cost in COSTS.items()
+    ]
 
 
 @pytest.mark.parametrize("text", examples("json"))

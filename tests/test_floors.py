@@ -92,6 +92,7 @@ FLOORS = {
     "wording": 3,
     "chronicle": 3,
     "looking": 3,
+    "agreement": 3,
     "alteration": 3,
     "removal": 3,
     "session": 3,

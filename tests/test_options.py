@@ -141,6 +141,8 @@ def test_what_follows_diff_is_a_name_unless_it_must_be_the_location() -> None:
         ("a@b@0123", ("a@b", "0123")),
         ("a@b", ("a@b", "")),
         ("root@0123abcd", ("root", "0123abcd")),
+        (f"ml@{64 * 'a'}", ("ml", 64 * "a")),
+        (f"ml@{65 * 'a'}", (f"ml@{65 * 'a'}", "")),
     ],
 )
 def test_a_version_may_follow_the_name_of_what_is_restored(
@@ -148,6 +150,43 @@ def test_a_version_may_follow_the_name_of_what_is_restored(
 ) -> None:
     assert read("bucket", "--restore", text).restores == found
     assert read("bucket").restores == ()
+
+
+LOOKS = [
+    *(["--diff"], ["--push-only"], ["--pull-only"], ["--delete"], ["--no-prune"]),
+    *(["--prefer", "local"], ["--merge"], ["--force"], ["--restore", "ml"]),
+]
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_what_only_looks_at_versions_takes_no_flag_that_says_how(
+    words: list[str],
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        read("bucket", "--history", "ml", *words)
+    flag = {"--merge": "--prefer"}.get(words[0], words[0])
+    assert str(caught.value) == f"--history and {flag} do not go together."
+    assert read("bucket", "--history", "ml", direction="pull", delete=True).history_of
+
+
+@pytest.mark.parametrize("words", [["--delete"], ["--prefer", "local"], ["--merge"]])
+def test_going_back_settles_nothing_and_removes_nothing(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="^--restore and .* do not go together"):
+        read("bucket", "--restore", "ml", *words)
+    usual = ("--diff", "--no-prune", "--force")
+    assert read("bucket", "--restore", "ml", *usual, delete=True).restores
+
+
+@pytest.mark.parametrize("way", ["push", "pull"])
+def test_going_back_goes_both_ways_whoever_says_that_it_may_not(way: str) -> None:
+    told = []
+    for words, configured in (([f"--{way}-only"], {}), ([], {"direction": way})):
+        with pytest.raises(UsageError, match="goes both ways") as caught:
+            read("bucket", "--restore", "ml", *words, **configured)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    assert f"s3_sync_direction: {way}" in told[0]
+    assert "CONDA_PLUGINS_S3_SYNC_DIRECTION=both" in told[0]
 
 
 @pytest.mark.parametrize("flag", ["--history", "--restore"])

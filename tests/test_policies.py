@@ -184,6 +184,9 @@ def test_who_may_not_delete_does_all_else(
     said = refused(a, "--delete", "-y")
     assert f"s3:DeleteObject on arn:aws:s3:::{bucket}/team/*" in said
     assert "team/web.yml" in real_server.keys(bucket)
+    assert "deleted" not in b.sync_here("--history", "web").stdout
+    assert "1 pulled" in a.sync_here().stdout
+    assert contents(a) == contents(b)
 
 
 @pytest.mark.parametrize("policy", READERS.values(), ids=READERS)

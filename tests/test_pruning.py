@@ -204,6 +204,25 @@ def test_pushing_keeps_about_as_many_as_are_wanted(pair: Pair) -> None:
     assert b.engine.versions("ml") == {"numpy": "29"}
 
 
+def test_a_merge_is_a_push_like_any_other(pair: Pair) -> None:
+    a, b = pair
+    clock = a.bucket.clock
+    assert isinstance(clock, Clock)
+    push(pair, 0, keep_versions=10)
+    for number in range(1, 16):
+        # What has lost a conflict would stay for longer.
+        clock.advance(days=40)
+        for machine, package in ((a, "scipy"), (b, "zlib")):
+            assert not errors(machine.sync())
+            packages = {**machine.engine.versions("ml"), package: str(number)}
+            machine.engine.edit("ml", packages, at=clock())
+        assert not errors(a.sync())
+        result = b.sync(prefer="merge", keep_versions=10)
+        assert actions(result) == {"ml": Action.MERGE}
+        # Looked for with every second merge, and each time a has pushed one, too.
+        assert count(pair) <= 10 + 2 * 2
+
+
 @pytest.mark.parametrize(("keep", "left"), [(0, 5), (1, 1), (50, 5)])
 def test_none_is_for_ever_and_one_is_the_current_one(
     pair: Pair, keep: int, left: int

@@ -71,6 +71,19 @@ def test_answers(
     assert advised in error.hint
 
 
+def test_a_wrong_region_is_set_right_where_it_was_given(
+    s3: S3Server, bucket: str
+) -> None:
+    s3.before = lambda _: (400, "AuthorizationHeaderMalformed")
+    for region, advised in (
+        (None, "AWS_DEFAULT_REGION, or `region` of the profile."),
+        ("eu-west-1", "--region, or s3_sync_region, which says eu-west-1."),
+    ):
+        location = Location(bucket, "team")
+        store = S3Store(location, endpoint_url=s3.endpoint, region=region)
+        assert failure(store).hint == f"Set the right region: {advised}"
+
+
 def test_missing_permissions_are_named(s3: S3Server, bucket: str) -> None:
     store = S3Store(Location(bucket, "team"), endpoint_url=s3.endpoint)
     store.conditions = Conditions.QUOTED

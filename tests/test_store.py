@@ -323,7 +323,7 @@ def test_too_large_objects_are_listed_and_refused(
 ) -> None:
     size = 10 * 2**20 + 1
     s3.client.put_object(Bucket=bucket, Key=KEY, Body=bytes(size))
-    assert store.list().environments["e1"].size == size
+    assert "e1" in store.list().environments
     with pytest.raises(EnvFileError, match=rf"{KEY}.*{size} bytes"):
         store.get("e1")
     assert s3.counts()["GET"] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,6 +131,24 @@ def test_what_is_here_is_looked_at_once_and_while_the_bucket_is_listed(
     assert is_quiet(a.sync())
     assert waited == [True]
     assert a.did("look") == {"look": 1}
+
+
+def test_what_several_would_replace_is_read_at_once(pair: Pair) -> None:
+    a, _ = pair
+    names = ["ml", "web", "api"]
+    in_step(a, others=names[1:])
+    for name in names:
+        a.engine.edit(name, {"numpy": "9"})
+    all_of_them = Barrier(len(names), timeout=60)
+
+    def before(operation: str, name: str) -> None:
+        if operation == "get":
+            all_of_them.wait()
+
+    a.before = before
+    result = a.sync(in_detail=True)
+    assert [bool(outcome.difference) for outcome in result.outcomes] == 3 * [True]
+    assert not a.did()
 
 
 def test_row_5_a_touch_is_no_change(pair: Pair) -> None:

@@ -10,6 +10,7 @@ from fake_machine import (
     LATER,
     LATEST,
     Crash,
+    FakeMachine,
     Pair,
     actions,
     change,
@@ -21,15 +22,17 @@ from fake_machine import (
 )
 
 from conda_s3_sync_plugin.envfile import render
-from conda_s3_sync_plugin.exceptions import EngineError, StoreError
+from conda_s3_sync_plugin.exceptions import (
+    AccessDeniedError,
+    EngineError,
+    StoreError,
+)
 from conda_s3_sync_plugin.words import Action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
-
-    from fake_machine import FakeMachine
 
 
 NO = EngineError("no")
@@ -118,6 +121,71 @@ def test_an_adopted_version_survives_the_next_pull(pair: Pair) -> None:
     write_by_hand(a, "numpy=8")
     assert actions(a.sync()) == {"ml": Action.PULL}
     assert ours in a.history("ml")
+
+
+def pull_by_hand(machine: FakeMachine, *, exact: bool) -> str:
+    """Pull only, what a person wrote; return the digest of what that is here."""
+    write_by_hand(machine, f"numpy=7{'=linux-64' * exact}")
+    machine.sync(direction="pull")
+    return machine.engine.digest("ml")
+
+
+EXACT = pytest.mark.parametrize("exact", [True, False], ids=["exact", "solved"])
+
+
+@EXACT
+@pytest.mark.parametrize("direction", ["both", "pull"])
+def test_what_others_wrote_is_kept_before_their_next_version_replaces_it(
+    pair: Pair, exact: bool, direction: str
+) -> None:
+    a, b = pair
+    theirs = pull_by_hand(a, exact=exact)
+    write_by_hand(a, "numpy=8")
+    assert actions(a.sync(direction=direction)) == {"ml": Action.PULL}
+    assert theirs in a.history("ml")
+    assert is_quiet(a.sync())
+    b.restore("ml", theirs[:8])
+    assert b.engine.digest("ml") == theirs
+
+
+@EXACT
+def test_who_may_not_write_goes_on_to_get_what_others_write(
+    pair: Pair, exact: bool
+) -> None:
+    a, _ = pair
+    theirs = pull_by_hand(a, exact=exact)
+    a.engine.touch("ml")
+    write_by_hand(a, "numpy=8")
+
+    def denied(operation: str, _: str) -> None:
+        if operation in ("keep", "put_lock"):
+            raise AccessDeniedError("denied")
+
+    # Without --pull-only it is told what it takes, and nothing is lost.
+    assert errors(a.run(denied)) == {"ml": "denied"}
+    assert a.engine.digest("ml") == theirs
+    assert not errors(a.run(denied, direction="pull"))
+    assert a.engine.versions("ml") == {"numpy": "8"}
+    # But an edit stays where it is.
+    ours = change(a, "9")
+    write_by_hand(a, "numpy=10")
+    result = a.run(denied, direction="pull", prefer="remote")
+    assert errors(result) == {"ml": "denied"}
+    assert a.engine.digest("ml") == ours
+
+
+def test_pulling_only_writes_nothing_of_what_was_made_of_the_history(
+    tmp_path: Path,
+) -> None:
+    a, mac = make_pair(tmp_path, "osx-arm64")
+    in_step(a)
+    mac.sync(direction="pull")
+    assert mac.engine.digest("ml") != mac.remote("ml")
+    change(a)
+    a.sync()
+    mac.engine.touch("ml")
+    assert actions(mac.sync(direction="pull")) == {"ml": Action.PULL}
+    assert set(mac.did()) == {"apply", "save"}
 
 
 def test_pulling_only_writes_nothing_but_the_loser(pair: Pair) -> None:

@@ -19,7 +19,7 @@ from conda_s3_sync_plugin.timeline import (
     is_deleted,
     read_timeline,
 )
-from conda_s3_sync_plugin.versions import Change, Kept, Kind
+from conda_s3_sync_plugin.versions import VERSIONS, Change, Kept, Kind
 from conda_s3_sync_plugin.wording import in_short
 
 if TYPE_CHECKING:
@@ -127,20 +127,24 @@ def _without(store: MemoryStore, missing: Kept) -> Callable[..., object]:
     return lambda name, kept: None if kept == missing else get(name, kept)
 
 
-def entry(digest: str, hours: float = 0, kind: Kind = VERSION) -> Entry:
+def kept(digest: str, hours: float = 0, kind: Kind = VERSION) -> Kept:
     moment = START + timedelta(hours=hours)
-    return Entry(Kept("", kind, digest, moment, moment), None, None, frozenset({kind}))
+    return Kept("", kind, digest, moment, moment)
 
 
 A, B, C = "aaaabbbbcccc", "aaaadddd0000", "ffff00000000"
-ENTRIES = [entry(A), entry(B, 1), entry(A, 2), entry(C, 3), entry(C, 4, DELETED)]
+HISTORY = [
+    *(kept(A), kept(B, 1), kept(A, 2), kept(C, 3), kept(C, 3, LOSER)),
+    *(kept(C, 4, DELETED), kept(B, 5, Kind.ASIDE), kept(B, 6, LOCK)),
+]
 
 MEANT = {
     "none, nothing is current": ("", "", C, 3),
     "none, the latest is current": ("", C, A, 2),
     "none, an older one is current": ("", A, C, 3),
-    "the beginning": ("aaaad", "", B, 1),
+    "the beginning": ("aaaad", "", B, 5),
     "all of it": (A, "", A, 2),
+    "all of the digest": (A + 52 * "0", "", A, 2),
     "the current one": ("f", C, C, 3),
     "the latest of several": ("aaaab", "", A, 2),
 }
@@ -153,29 +157,29 @@ def test_the_version_that_is_meant(
     version: str, current: str, digest: str, hours: float
 ) -> None:
     current = current and current + "f" * 52
-    found = find_version(ENTRIES, "ml", version, current=current)
-    assert found.kept.digest == digest
-    assert found.kept.modified == START + timedelta(hours=hours)
-    assert not found.is_deletion
+    found = find_version(HISTORY, "ml", version, current=current)
+    assert (found.digest, found.kind in VERSIONS) == (digest, True)
+    assert found.modified == START + timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(
-    ("entries", "version", "current", "says"),
+    ("history", "version", "current", "says"),
     [
-        (ENTRIES, "aaaa", "", f"aaaa may be {A} or {B}"),
-        (ENTRIES, "1234", "", "no version 1234 of ml"),
+        (HISTORY, "aaaa", "", f"aaaa may be {A} or {B}"),
+        (HISTORY, "1234", "", "no version 1234 of ml"),
         ([], "", "", "no version of ml"),
-        ([entry(A)], "", A, "no version of ml"),
-        ([entry(A, kind=DELETED)], "", "", "no version of ml"),
-        ([entry(A, kind=DELETED)], "aaaa", "", "no version aaaa of ml"),
+        ([kept(A)], "", A, "no version of ml"),
+        ([kept(A, kind=DELETED)], "", "", "no version of ml"),
+        ([kept(A, kind=LOSER)], "", "", "no version of ml"),
+        ([kept(A, kind=DELETED)], "aaaa", "", "no version aaaa of ml"),
     ],
-    ids=["several", "none", "no history", "only the current", "deleted", "only that"],
+    ids=["several", "none", "no history", "current", "deleted", "lost", "only that"],
 )
 def test_what_is_not_clear_is_not_guessed(
-    entries: list[Entry], version: str, current: str, says: str
+    history: list[Kept], version: str, current: str, says: str
 ) -> None:
     with pytest.raises(UsageError, match=says) as caught:
-        find_version(entries, "ml", version, current=current)
+        find_version(history, "ml", version, current=current)
     assert caught.value.hint
 
 
@@ -199,6 +203,6 @@ STATED = {
 def test_a_deletion_has_to_be_the_last_word(
     history: list[tuple[str, Kind]], stated: bool
 ) -> None:
-    kept = [entry(digest, i, kind).kept for i, (digest, kind) in enumerate(history)]
-    assert is_deleted(kept, A + "f" * 52) is stated
-    assert not is_deleted(kept, "")
+    past = [kept(digest, i, kind) for i, (digest, kind) in enumerate(history)]
+    assert is_deleted(past, A + "f" * 52) is stated
+    assert not is_deleted(past, "")
