@@ -64,7 +64,10 @@ def test_a_request_that_fails_loses_nothing(
 ) -> None:
     todo = scene(station, originals)
     before = station.save()
-    for how, (moment, fault) in FAULTS.items():
+    # In a usual run, each scene has a half of them.
+    ways = [*FAULTS] if IS_LONG else [*FAULTS][SCENES.index(scene) % 2 :: 2]
+    for how in ways:
+        moment, fault = FAULTS[how]
         for number in numbers(scene, how):
             station.load(before)
             s3.requests.clear()

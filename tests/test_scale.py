@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,8 +34,9 @@ def test_a_page_of_the_listing_has_a_thousand_entries_and_the_history_is_one_of_
     s3: S3Server, bucket: str
 ) -> None:
     def add(*keys: str) -> None:
-        for key in keys:
-            s3.client.put_object(Bucket=bucket, Key=key, Body=b"")
+        with ThreadPoolExecutor(8) as pool:
+            for key in keys:
+                pool.submit(s3.client.put_object, Bucket=bucket, Key=key, Body=b"")
 
     store = S3Store(Location(bucket), endpoint_url=s3.endpoint)
     names = [f"env-{number:04}" for number in range(PAGE)]

@@ -134,16 +134,15 @@ def test_what_the_output_cannot_spell_is_spelled_out(
 def test_a_long_output_arrives_as_a_whole(
     a: Machine, s3: S3Server, bucket: str
 ) -> None:
-    number, long_name, arguments = 600, "a" * 120, (bucket, "--json", "--dry-run")
-    for n in range(number):
-        key, body = f"{long_name}{n}.yml", b"dependencies: []"
-        s3.client.put_object(Bucket=bucket, Key=key, Body=body)
+    number, arguments = 2000, (bucket, "--json", "--diff")
+    plant(s3, bucket, a, "e", *(f"package{n}=1" for n in range(number)))
     path = a.root / "out"
     with path.open("w") as file:
         assert finish(start(a, *arguments, stdout=file.fileno()))[0] == 0
     for text in (path.read_text(), a.sync(*arguments).stdout):
         assert len(text) > 2 * 65536  # what a pipe holds
-        assert len(json.loads(text)["environments"]) == number
+        (entry,) = json.loads(text)["environments"]
+        assert len(entry["difference"]["conda"]) == number
 
 
 def on_a_terminal(machine: Machine, *arguments: str) -> str:
