@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from conda_here import HAS_CONDA
 from hypothesis import HealthCheck, Phase, settings
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 #: "long"; "debug" is as long, and shrinks nothing.
 _LENGTH = os.environ.get("S3_SYNC_TESTS", "")
 IS_LONG = bool(_LENGTH)
+
+#: For what acts on no environment, and takes long: in one lane, that is enough.
+IS_LONG_ONCE = IS_LONG and not HAS_CONDA
 
 
 def profile(*, usual: int, long: int, **more: Any) -> settings:

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from lengths import IS_LONG, profile
+from lengths import IS_LONG_ONCE, profile
 
 from conda_s3_sync_plugin import session
 from conda_s3_sync_plugin.exceptions import EngineError, StoreError
@@ -255,6 +255,6 @@ def test_nothing_is_lost_and_all_converge(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(session, "ThreadPoolExecutor", InlineExecutor)
     # Power does not fail here, and waiting for disks is most of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    steps = 40 if IS_LONG else 20
-    examples = profile(usual=200, long=10_000, stateful_step_count=steps)
+    number, steps = (10_000, 40) if IS_LONG_ONCE else (200, 20)
+    examples = profile(usual=200, long=number, stateful_step_count=steps)
     run_state_machine_as_test(Fleet, settings=examples)

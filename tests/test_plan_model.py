@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from lengths import IS_LONG
+from lengths import IS_LONG_ONCE
 from plan_model import Guards, Model
 
 from conda_s3_sync_plugin import plan
@@ -49,7 +49,7 @@ def test_three_machines_break_no_rule() -> None:
 @pytest.mark.long
 def test_a_million_events_break_no_rule() -> None:
     # Where there is time for that; else it is some ten thousand.
-    more, least = (3, 1_000_000) if IS_LONG else (0, 10_000)
+    more, least = (3, 1_000_000) if IS_LONG_ONCE else (0, 10_000)
     worlds = [
         (Model(SKEWED, delete=delete, crashes=True, races=True), 5 + more)
         for delete in (False, True)
