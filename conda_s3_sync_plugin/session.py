@@ -82,6 +82,8 @@ class Session:
         wait = True
         try:
             listing = self.pool.submit(self.store.list)
+            # Not before the client is made: both would wait for one interpreter.
+            location = self.store.identity
             self.roster = Roster(self.engine, self.scope)
             self.observer = Observer(
                 self.engine,
@@ -90,7 +92,7 @@ class Session:
                 self._is_deleted if deletes else lambda name, digest: False,
             )
             root = str(self.engine.root)
-            self.memory = self.state.memory(self.store.identity, root)
+            self.memory = self.state.memory(location, root)
             if everything:
                 self.observer.look_ahead(self.memory.baselines)
             found = listing.result()
