@@ -34,6 +34,13 @@ collect_ignore = [] if SERVER else ["test_servers.py", "test_policies.py"]
 HAS_RATTLER = importlib.util.find_spec("rattler") is not None
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Have one more than there are processors: tests wait for processes, too."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) + 1
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure() -> None:
     """Leave the developer's accounts, settings and network out of it."""
     for name in list(os.environ):
