@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from .exceptions import StoreError
 from .versions import Kind
@@ -49,11 +51,15 @@ class DeadlineStore:
     ) -> None:
         self._store, self._seconds = store, seconds
         self._stopwatch = _Stopwatch(clock)
-        self._end: Future[Any] = Future()
+        self._is_over = False
+        #: What whoever waits listens to.
+        self._bells: set[SimpleQueue[None]] = set()
 
     def give_up(self) -> None:
         """Let nobody wait any longer: every method raises StoreError from now on."""
-        self._end.set_result(None)
+        self._is_over = True
+        for bell in list(self._bells):
+            bell.put(None)
 
     @property
     def conditions(self) -> Conditions | None:
@@ -141,19 +147,25 @@ class DeadlineStore:
     def _in_time(self, doing: str, ask: Callable[[], T]) -> T:
         """Return the answer; `doing` completes "Cannot ..." where there is none."""
         future: Future[T] = Future()
+        # Not `wait`: interrupted at the wrong moment, it keeps locks that others need.
+        bell: SimpleQueue[None] = SimpleQueue()
 
         def answer() -> None:
             try:
                 future.set_result(ask())
             except BaseException as error:
                 future.set_exception(error)
+            bell.put(None)
 
         with self._stopwatch as stopwatch:
             left = self._seconds - stopwatch.elapsed()
-            if left > 0 and not self._end.done():
+            self._bells.add(bell)
+            if left > 0 and not self._is_over:
                 # Nobody waits in the end for a daemon, as for a thread of a pool.
                 Thread(target=answer, name=THREAD, daemon=True).start()
-                wait((future, self._end), min(left, PATIENCE), FIRST_COMPLETED)
+                with contextlib.suppress(Empty):
+                    bell.get(timeout=min(left, PATIENCE))
+            self._bells.discard(bell)
         if not future.done():
             seconds = PATIENCE if left > PATIENCE else self._seconds
             raise StoreError(
