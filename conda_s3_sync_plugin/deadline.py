@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 from concurrent.futures import Future
+from functools import cached_property
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -75,7 +76,7 @@ class DeadlineStore:
         """Return how far our clock is ahead of the server's, once it was listed."""
         return self._store.ahead
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Return what tells this location from all others, without credentials."""
         return self._in_time("set up the access to S3", lambda: self._store.identity)

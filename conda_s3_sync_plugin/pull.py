@@ -71,14 +71,16 @@ class Puller:
                 begin=alteration.begin,
             )
         env, export = alteration.result(applied.elsewhere)
+        # Without its ETag it is read again next time, and kept before a push.
+        etag = remote.etag if is_kept else ""
         is_other = export.file.digest != download.fetched.file.digest
         if is_other and applied.builds not in (None, export.lock.builds):
-            self._note_edit(sight, download, applied, prefix, is_kept=is_kept)
+            self._note_edit(sight, download, applied, prefix, etag=etag)
             raise LocalChangedError(
                 f"{prefix} was changed by another program while it was pulled.",
                 hint="Run the command again when that has ended.",
             )
-        more = self._finish(sight, download, applied, env, export, is_kept=is_kept)
+        more = self._finish(sight, download, applied, env, export, etag=etag)
         return (*kept, *download.notes, *applied.given_up, *applied.notes, *more)
 
     def _finish(
@@ -89,7 +91,7 @@ class Puller:
         env: LocalEnv,
         export: Export,
         *,
-        is_kept: bool,
+        etag: str,
     ) -> tuple[str, ...]:
         """Note what the environment is now, and share what a solve has found."""
         name, remote = sight.name, download.fetched.remote
@@ -108,8 +110,7 @@ class Puller:
             env,
             export,
             remote=digest,
-            # Without its ETag it is read again next time, and kept before a push.
-            etag=remote.etag if is_kept else "",
+            etag=etag,
             modified=remote.modified,
             pushes=sight.pushes,
         )
@@ -123,19 +124,19 @@ class Puller:
         applied: Applied,
         prefix: Path,
         *,
-        is_kept: bool,
+        etag: str,
     ) -> None:
         """Note what was pulled: what there is instead is somebody's edit of that."""
-        digest, remote = download.fetched.file.digest, download.fetched.remote
+        digest = download.fetched.file.digest
         baseline = Baseline(
-            digest,
-            _NO_STAMP,
-            digest,
-            remote.etag if is_kept else "",
-            remote.modified,
-            applied.elsewhere,
-            sight.pushes,
-            str(prefix),
+            local=digest,
+            stamp=_NO_STAMP,
+            remote=digest,
+            etag=etag,
+            modified=download.fetched.remote.modified,
+            elsewhere=applied.elsewhere,
+            pushes=sight.pushes,
+            prefix=str(prefix),
         )
         self._session.memory.remember(sight.name, baseline)
 

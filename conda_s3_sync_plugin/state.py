@@ -99,10 +99,11 @@ class State:
         """Return what is remembered of one location and one conda installation."""
         document, memories = self._load()
         places = document["locations"].setdefault(location, {})
-        place = _place(root, memories.get(location, {}))
+        known = memories.get(location, {})
+        place = _place(root, known)
         entry = places.setdefault(place, {"conditions": None, "environments": {}})
         entry["installation"] = _installation(root)
-        return memories.get(location, {}).get(place) or Memory(self, document, entry)
+        return known.get(place) or Memory(self, document, entry)
 
     def memories(self, root: str) -> dict[str, Memory]:
         """Return all that is remembered of one conda installation, by location."""
