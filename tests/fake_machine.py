@@ -282,6 +282,13 @@ def in_step(*machines: FakeMachine, others: Sequence[str] = ()) -> None:
         machine.sync()
 
 
+def make_deleting_pair(folder: Path) -> Pair:
+    """Make two machines in step: with `ml`, and enough others to be rid of it."""
+    a, b = make_pair(folder)
+    in_step(a, b, others=("more", "most"))
+    return a, b
+
+
 def change(machine: FakeMachine, version: str = "2.1", at: datetime = LATER) -> str:
     """Change environment `ml`, and return its new digest."""
     machine.engine.edit("ml", {"python": "3.12", "numpy": version}, at=at)

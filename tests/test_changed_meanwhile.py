@@ -171,6 +171,14 @@ def channel_of(folder: Path, script: str) -> Channel:
     return channel
 
 
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """Where a link script waits, for as long as a test wants."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
 @contextmanager
 def waiting_at(gate: Path, run: Callable[[], object]) -> Iterator[None]:
     """Run something until a script of its waits at a pipe, which is then opened."""
@@ -197,11 +205,10 @@ def test_what_conda_has_half_changed_is_neither_pushed_nor_pulled(
     machine: Build,
     s3: S3Server,
     bucket: str,
+    gate: Path,
     tmp_path: Path,
     without_conda: None,
 ) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
     channel = channel_of(tmp_path / "channel", f"cat {gate}")
     a = machine("a", channels=[channel.url])
     a.create("libs", "lib=1.0")
@@ -229,11 +236,10 @@ def test_what_is_installed_while_it_is_pulled_is_pushed(
     machine: Build,
     s3: S3Server,
     bucket: str,
+    gate: Path,
     tmp_path: Path,
     without_conda: None,
 ) -> None:
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
     channel = channel_of(tmp_path / "channel", f"test ! -p {gate} || cat {gate}")
     channel.add("acty")
     channel.write_index()

@@ -17,9 +17,8 @@ from fake_machine import (
     change,
     delete,
     errors,
-    in_step,
     is_quiet,
-    make_pair,
+    make_deleting_pair,
     once,
     raising,
 )
@@ -37,10 +36,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
-    """Two machines in step: with `ml`, and enough others to be rid of it."""
-    a, b = make_pair(tmp_path)
-    in_step(a, b, others=("more", "most"))
-    return a, b
+    return make_deleting_pair(tmp_path)
 
 
 def statements(machine: FakeMachine, name: str = "ml") -> list[str]:

@@ -18,6 +18,7 @@ from fake_machine import (
     errors,
     in_step,
     is_quiet,
+    make_deleting_pair,
     make_pair,
     once,
     raising,
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
-    """Two machines in step: with `ml`, and enough others to be rid of it."""
-    a, b = make_pair(tmp_path)
-    in_step(a, b, others=("more", "most"))
-    return a, b
+    return make_deleting_pair(tmp_path)
 
 
 def test_a_push_just_before_a_deletion_is_pulled(pair: Pair) -> None:

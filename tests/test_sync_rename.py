@@ -12,6 +12,7 @@ from fake_machine import (
     errors,
     in_step,
     is_quiet,
+    make_deleting_pair,
     make_pair,
     once,
     raising,
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
-    """Two machines in step: with `ml`, and enough others to be rid of it."""
-    a, b = make_pair(tmp_path)
-    in_step(a, b, others=("more", "most"))
-    return a, b
+    return make_deleting_pair(tmp_path)
 
 
 def test_a_renaming_travels_without_a_solve(pair: Pair, tmp_path: Path) -> None:

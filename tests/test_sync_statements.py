@@ -11,9 +11,8 @@ from fake_machine import (
     actions,
     change,
     errors,
-    in_step,
     is_quiet,
-    make_pair,
+    make_deleting_pair,
     once,
     raising,
 )
@@ -32,10 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
-    """Two machines in step: with `ml`, and enough others to be rid of it."""
-    a, b = make_pair(tmp_path)
-    in_step(a, b, others=("more", "most"))
-    return a, b
+    return make_deleting_pair(tmp_path)
 
 
 def denied(*operations: str) -> Hook:
