@@ -82,6 +82,7 @@ FLOORS = {
     "observe": 3,
     "status": 3,
     "deadline": 3,
+    "interruption": 3,
     "download": 3,
     "apply": 3,
     "keeping": 3,
