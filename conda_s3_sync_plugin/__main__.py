@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from . import cli
 from .condarc import Condarc
 from .exceptions import EngineError, S3SyncError, hint_of, summary_of
+from .interruption import not_lost
 from .options import Surroundings
 from .settings import SETTINGS
 
@@ -53,7 +54,8 @@ def run() -> NoReturn:
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code; raise nothing, and lose no output."""
     try:
-        code = _run(argv)
+        with not_lost():
+            code = _run(argv)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .agreement import finish_push
 from .download import download
 from .exceptions import S3SyncError, StoreError
+from .interruption import result_of
 from .keeping import Keeper
 from .location import ROOT
 from .lockfile import requests_of
@@ -94,7 +95,7 @@ class Applier:
         self._downloads.append((sight, got))
         is_back = step.row in _REMOVED_HERE
         return lambda: self._puller.pull(
-            sight, got.result(), is_conflict=_loses(step), is_back=is_back
+            sight, result_of(got), is_conflict=_loses(step), is_back=is_back
         )
 
     def _begin_push(self, step: Step, sight: Sight, here: Here) -> Job:
@@ -102,16 +103,15 @@ class Applier:
             return partial(self._push_again, step, sight, here)
         export = here.export
         upload = self._session.pool.submit(self._push, step, sight, here, export)
-        return lambda: self._finish_push(sight, here, export, *upload.result())
+        return lambda: self._finish_push(sight, here, export, *result_of(upload))
 
     def fetch_ahead(self) -> None:
         """Fetch the packages of all pulls at once, as far as their locks tell them."""
-        pulls = [
-            (sight, got.result().lock)
-            for sight, got in self._downloads
-            if got.exception() is None
-        ]
+        pulls = []
         # Only a head start: whatever fails now fails again where it is told.
+        for sight, got in self._downloads:
+            with contextlib.suppress(Exception):
+                pulls.append((sight, result_of(got).lock))
         with contextlib.suppress(S3SyncError):
             locks = [
                 (prefix_of(self._session.engine, sight), lock)

@@ -13,6 +13,7 @@ from . import commands
 from .cli import no_flags
 from .engines.conda import without_flags
 from .exceptions import UsageError, hint_of, summary_of, visible
+from .interruption import not_lost
 from .models import LocalEnv, Unknown
 from .options import Options, conda_surroundings, count
 from .report import Silence
@@ -52,7 +53,7 @@ def follow(make_engine: Callable[[Options], Engine]) -> None:
         return
     try:
         surroundings = conda_surroundings()
-        with without_flags():
+        with not_lost(), without_flags():
             line = share(surroundings, make_engine)
     except KeyboardInterrupt:
         line = f"interrupted; {_LATER}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from concurrent.futures import Future
 from functools import cached_property
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from .exceptions import StoreError
+from .interruption import wait_for
 from .versions import Kind
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ class DeadlineStore:
             if left > 0 and not self._is_over:
                 # Nobody waits in the end for a daemon, as for a thread of a pool.
                 Thread(target=answer, name=THREAD, daemon=True).start()
-                with contextlib.suppress(Empty):
-                    bell.get(timeout=min(left, PATIENCE))
+                wait_for(bell, min(left, PATIENCE))
             self._bells.discard(bell)
         if not future.done():
             seconds = PATIENCE if left > PATIENCE else self._seconds

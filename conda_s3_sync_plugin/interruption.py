@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
 from _thread import interrupt_main, start_new_thread
-from threading import main_thread
-from typing import TYPE_CHECKING, Final
+from concurrent.futures import TimeoutError as NotYet
+from queue import Empty
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
+    from queue import SimpleQueue
     from sys import UnraisableHookArgs
 
-#: How many seconds later an interruption comes again: by then, what lost it is over.
+T = TypeVar("T")
+
+#: After how many seconds an interruption comes again: what lost it is over by then.
 _SOON: Final = 0.01
+
+#: How many seconds one waits at a time. A signal that comes as a wait begins is seen
+#: when that ends, and on Windows every signal is.
+_PIECE: Final = 0.5
 
 
 @contextlib.contextmanager
@@ -44,8 +52,20 @@ def not_lost() -> Iterator[None]:
 
 def _interrupt_again() -> None:
     time.sleep(_SOON)
-    if hasattr(signal, "pthread_kill"):
-        # Unlike `interrupt_main`, it wakes a thread that waits.
-        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
-    else:
-        interrupt_main()
+    interrupt_main()
+
+
+def result_of(future: Future[T]) -> T:
+    """Wait for a result, so that one can be interrupted; raise what its work raised."""
+    while not future.done():
+        with contextlib.suppress(NotYet):
+            return future.result(_PIECE)
+    return future.result()
+
+
+def wait_for(bell: SimpleQueue[None], seconds: float) -> None:
+    """Wait for a bell, so that one can be interrupted, but for so long at most."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        with contextlib.suppress(Empty):
+            return bell.get(timeout=min(left, _PIECE))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .difference import compare
 from .download import fetch
 from .exceptions import S3SyncError
+from .interruption import result_of
 from .models import Outcome
 from .observe import Here, There
 from .words import Action
@@ -52,7 +53,8 @@ def _look(
         if isinstance(sight.here, Here):
             here = sight.here.read(session.engine).file
         if got:
-            there, origin = got.result().file, got.result().remote.platform
+            fetched = result_of(got)
+            there, origin = fetched.file, fetched.remote.platform
     except S3SyncError as error:
         return Outcome(step, error=error)
     builds = origin in ("", session.engine.platform)

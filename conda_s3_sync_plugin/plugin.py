@@ -135,6 +135,7 @@ def execute(args: Namespace) -> int:
 
     from .cli import execute, refuse
     from .exceptions import UsageError
+    from .interruption import not_lost
     from .options import conda_surroundings
     from .report import conda_bar
 
@@ -149,7 +150,8 @@ def execute(args: Namespace) -> int:
             dry_run=bool(context.dry_run),
         )
     show_bar = sys.stdout.isatty() and not (surroundings.json or surroundings.quiet)
-    return execute(args, surroundings, make_engine, conda_bar if show_bar else None)
+    with not_lost():
+        return execute(args, surroundings, make_engine, conda_bar if show_bar else None)
 
 
 def follow(command: str) -> None:

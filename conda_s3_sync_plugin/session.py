@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .envfile import parse
 from .exceptions import AccessDeniedError
-from .interruption import not_lost
+from .interruption import result_of
 from .location import quoted
 from .models import Listed, Scope
 from .observe import Observer
@@ -82,33 +82,30 @@ class Session:
         """
         wait = True
         try:
-            with not_lost():
-                yield self._begin(everything=everything, deletes=deletes)
+            listing = self.pool.submit(self.store.list)
+            # Not before the client is made: both would wait for one interpreter.
+            location = self.store.identity
+            self.roster = Roster(self.engine, self.scope)
+            self.observer = Observer(
+                self.engine,
+                self.roster,
+                self.parse,
+                self._is_deleted if deletes else lambda name, digest: False,
+            )
+            root = str(self.engine.root)
+            self.memory = self.state.memory(location, root)
+            if everything:
+                self.observer.look_ahead(self.memory.baselines)
+            found = result_of(listing)
+            known = self.store.conditions or self.memory.conditions
+            self.store.conditions = known
+            yield found
         except KeyboardInterrupt:
             wait = False  # a server that does not answer keeps nobody here
             self._give_up()
             raise
         finally:
             self.pool.shutdown(wait, cancel_futures=True)
-
-    def _begin(self, *, everything: bool, deletes: bool) -> Listing:
-        listing = self.pool.submit(self.store.list)
-        # Not before the client is made: both would wait for one interpreter.
-        location = self.store.identity
-        self.roster = Roster(self.engine, self.scope)
-        self.observer = Observer(
-            self.engine,
-            self.roster,
-            self.parse,
-            self._is_deleted if deletes else lambda name, digest: False,
-        )
-        self.memory = self.state.memory(location, str(self.engine.root))
-        if everything:
-            self.observer.look_ahead(self.memory.baselines)
-        found = listing.result()
-        known = self.store.conditions or self.memory.conditions
-        self.store.conditions = known
-        return found
 
     @property
     def ahead(self) -> timedelta | None:

@@ -16,6 +16,7 @@ from .exceptions import (
     S3SyncError,
     StateError,
 )
+from .interruption import result_of
 from .location import ROOT
 from .looking import begin_look
 from .models import Observation, Outcome, Policy, Result, Unknown
@@ -135,7 +136,7 @@ class Synchronization:
                 name,
                 memory.baselines.get(name),
                 listing.environments.get(name),
-                lambda name=name: objects[name].result(),  # type: ignore[misc]
+                lambda name=name: result_of(objects[name]),  # type: ignore[misc]
             )
             for name in sorted(names)
         }

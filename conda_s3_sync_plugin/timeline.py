@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .difference import compare
 from .exceptions import EnvFileError, UsageError
+from .interruption import result_of
 from .versions import DIGITS, VERSIONS, Difference, Kind
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_timeline(
     before: Entry | None = None
     for version, kept in single.items():
         try:
-            there = futures[version].result()
+            there = result_of(futures[version])
         except EnvFileError:  # too large, or damaged: that hides no other
             there = None
         file = _file(kept, there, parse)

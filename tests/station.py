@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
 from conda_here import HAS_CONDA
 from lab import Lab
 from machine import TIMEOUT
@@ -28,7 +29,6 @@ from conda_s3_sync_plugin.settings import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import pytest
     from s3server import S3Server
 
 #: The one environment that there is.
@@ -120,6 +120,9 @@ class Station:
         setattr(self.s3, moment, countdown(number, fall_silent))
         try:
             out, err = process.communicate(timeout=SOON)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it tells where it waits
+            pytest.fail("".join(process.communicate()))
         finally:
             process.kill()
             self.s3.before = self.s3.after = None
@@ -131,7 +134,7 @@ class Station:
         return subprocess.Popen(
             [*program, self.bucket, *arguments, "--yes"],
             cwd=self.lab.machine.home,
-            env=self.lab.machine.environment,
+            env={**self.lab.machine.environment, "PYTHONFAULTHANDLER": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,16 +6,19 @@ import signal
 import sys
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_machine import errors, is_quiet, make_pair
 
-from conda_s3_sync_plugin.interruption import not_lost
+from conda_s3_sync_plugin import __main__, cli, interruption
+from conda_s3_sync_plugin.interruption import not_lost, result_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 #: As long as somebody would wait who is not interrupted.
 _LONG = 30
@@ -38,10 +41,10 @@ def while_something_goes(happens: Callable[[], None]) -> None:
     assert reference() is None
 
 
-def lose_an_interruption() -> None:
+def lose_an_interruption(*_: object, **__: object) -> None:
     """Press Ctrl-C where python loses it, and wait for what will not come."""
     while_something_goes(interrupt)
-    threading.Event().wait(_LONG)
+    wait_for(SimpleQueue(), _LONG)
 
 
 def test_an_interruption_that_python_loses_comes_again(
@@ -62,16 +65,88 @@ def test_what_else_is_lost_is_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> N
     assert told == [ValueError, KeyboardInterrupt]
 
 
-def test_it_ends_a_run_that_waits(tmp_path: Path) -> None:
-    a, _ = make_pair(tmp_path)
-    for name in ("one", "two"):
-        a.engine.edit(name, {"numpy": "1"})
+def test_our_own_command_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(__main__, "_run", lose_an_interruption)
+    assert __main__.main([]) == 130
+    assert capsys.readouterr() == ("", "conda-s3-sync: interrupted\n")
 
-    def lose(operation: str, _: str) -> None:
-        if operation == "save":
-            lose_an_interruption()
 
+@pytest.mark.conda
+def test_the_command_of_conda_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conda_s3_sync_plugin import plugin
+
+    monkeypatch.setattr(cli, "execute", lose_an_interruption)
     with pytest.raises(KeyboardInterrupt):
-        a.run(lose)
-    assert not errors(a.sync())
-    assert is_quiet(a.sync())
+        plugin.execute(cli.no_flags())
+
+
+@pytest.mark.conda
+def test_what_follows_a_command_of_conda_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from conda_s3_sync_plugin import autosync, plugin
+
+    monkeypatch.setattr(autosync, "share", lose_an_interruption)
+    autosync.follow(plugin.make_engine)
+    told = "what was changed here is shared after the next command"
+    assert capsys.readouterr().err == f"s3-sync: interrupted; {told}\n"
+
+
+class NeverReady(Future[Any]):
+    """What is interrupted while one waits for it, in a way that wakes nobody."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "until then, nobody would see it"
+        interrupt_in_the_dark()
+        return super().result(timeout)
+
+
+class NeverRung(SimpleQueue[None]):
+    """The same, of bells."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> None:
+        assert timeout is not None
+        assert timeout < _LONG
+        interrupt_in_the_dark()
+        return super().get(block, timeout)
+
+
+def interrupt_in_the_dark() -> None:
+    """Press Ctrl-C so that only who looks for it sees it: as a wait begins."""
+    threading.Timer(0.1, interruption.interrupt_main).start()
+
+
+def test_an_interruption_that_wakes_nobody_ends_a_wait() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        result_of(NeverReady())
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(NeverRung(), _LONG)
+
+
+def test_a_result_is_waited_for_and_what_its_work_raised_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interruption, "_PIECE", 0.01)
+    for error in (None, NotYet("of the work"), ValueError("x")):
+        future: Future[int] = Future()
+        finish = (
+            partial(future.set_exception, error)
+            if error
+            else partial(future.set_result, 7)
+        )
+        threading.Timer(0.1, finish).start()
+        if error:
+            with pytest.raises(type(error), match=str(error)):
+                result_of(future)
+        else:
+            assert result_of(future) == 7
+
+
+def test_a_bell_ends_a_wait_and_so_does_the_time() -> None:
+    bell: SimpleQueue[None] = SimpleQueue()
+    wait_for(bell, 0.01)
+    bell.put(None)
+    wait_for(bell, _LONG)
+    assert bell.empty()
