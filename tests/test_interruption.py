@@ -8,7 +8,6 @@ import threading
 import weakref
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -125,23 +124,25 @@ def test_an_interruption_that_wakes_nobody_ends_a_wait() -> None:
         wait_for(NeverRung(), _LONG)
 
 
-def test_a_result_is_waited_for_and_what_its_work_raised_is_raised(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def awaited(monkeypatch: pytest.MonkeyPatch) -> Future[int]:
+    """What takes longer than one waits at a time."""
     monkeypatch.setattr(interruption, "_PIECE", 0.01)
-    for error in (None, NotYet("of the work"), ValueError("x")):
-        future: Future[int] = Future()
-        finish = (
-            partial(future.set_exception, error)
-            if error
-            else partial(future.set_result, 7)
-        )
-        threading.Timer(0.1, finish).start()
-        if error:
-            with pytest.raises(type(error), match=str(error)):
-                result_of(future)
-        else:
-            assert result_of(future) == 7
+    return Future()
+
+
+def test_a_result_is_waited_for(awaited: Future[int]) -> None:
+    threading.Timer(0.1, awaited.set_result, [7]).start()
+    assert result_of(awaited) == 7
+
+
+@pytest.mark.parametrize("error", [NotYet("of the work"), ValueError("x")])
+def test_what_the_work_has_raised_is_raised(
+    error: Exception, awaited: Future[int]
+) -> None:
+    threading.Timer(0.1, awaited.set_exception, [error]).start()
+    with pytest.raises(type(error), match=str(error)):
+        result_of(awaited)
 
 
 def test_a_bell_ends_a_wait_and_so_does_the_time() -> None:
